@@ -1,0 +1,136 @@
+#define _GNU_SOURCE
+#include "socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+// Reads a literal address. Returns the length of the sockaddr, or -EINVAL.
+static int parse(const char *text, int port, union address *address)
+{
+    memset(address, 0, sizeof *address);
+    if (inet_pton(AF_INET, text, &address->v4.sin_addr) == 1) {
+        address->v4.sin_family = AF_INET;
+        address->v4.sin_port = htons((uint16_t)port);
+        return sizeof address->v4;
+    }
+    if (inet_pton(AF_INET6, text, &address->v6.sin6_addr) == 1) {
+        address->v6.sin6_family = AF_INET6;
+        address->v6.sin6_port = htons((uint16_t)port);
+        return sizeof address->v6;
+    }
+    return -EINVAL;
+}
+
+static int set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int open_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0) return -errno;
+    int rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+// Binds a listener. With SO_REUSEPORT the kernel may pick, for port 0, a port that another process
+// listens on with the option too: there it is set when the port is ours alone.
+static int bind_listener(int fd, const union address *address, int length, bool port_given)
+{
+    int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (rc == 0 && port_given) rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (rc == 0 && address->any.sa_family == AF_INET6) {
+        bool wildcard = IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+        rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, wildcard ? 0 : 1);
+    }
+    if (rc == 0 && bind(fd, &address->any, (socklen_t)length) < 0) rc = -errno;
+    if (rc == 0 && !port_given) rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    return rc;
+}
+
+int zp_socket_listen(const char *text, int port, int backlog)
+{
+    union address address;
+    int length = parse(text, port, &address);
+    if (length < 0) return length;
+    int fd = open_socket(address.any.sa_family);
+    if (fd < 0) return fd;
+
+    int rc = bind_listener(fd, &address, length, port != 0);
+    if (rc == 0 && listen(fd, backlog) < 0) rc = -errno;
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int zp_socket_port(int fd)
+{
+    union address address = { .any.sa_family = AF_UNSPEC };
+    socklen_t length = sizeof address;
+    if (getsockname(fd, &address.any, &length) < 0) return -errno;
+    if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
+    if (address.any.sa_family == AF_INET6) return ntohs(address.v6.sin6_port);
+    return -EAFNOSUPPORT;
+}
+
+int zp_socket_open(bool ipv6)
+{
+    return open_socket(ipv6 ? AF_INET6 : AF_INET);
+}
+
+int zp_socket_write_address(void *memory, const char *text, int port)
+{
+    union address address;
+    int length = parse(text, port, &address);
+    if (length > 0) memcpy(memory, &address, (size_t)length);
+    return length;
+}
+
+int zp_socket_shutdown_write(int fd)
+{
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+int zp_socket_peer(int fd, char *text)
+{
+    union address address = { .any.sa_family = AF_UNSPEC };
+    socklen_t length = sizeof address;
+    char printed[INET6_ADDRSTRLEN];
+    if (getpeername(fd, &address.any, &length) < 0) return -errno;
+
+    const void *binary = NULL;
+    int family = address.any.sa_family;
+    if (family == AF_INET) {
+        binary = &address.v4.sin_addr;
+    } else if (family == AF_INET6) {
+        binary = &address.v6.sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(&address.v6.sin6_addr)) {
+            family = AF_INET;
+            binary = &address.v6.sin6_addr.s6_addr[12];
+        }
+    } else {
+        return -EAFNOSUPPORT;
+    }
+    if (inet_ntop(family, binary, printed, sizeof printed) == NULL) return -errno;
+    size_t bytes = strlen(printed);
+    memcpy(text, printed, bytes);
+    return (int)bytes;
+}

@@ -1,0 +1,31 @@
+// TCP sockets and their addresses. Every call returns a value >= 0 or -errno.
+#ifndef ZP_SOCKET_H
+#define ZP_SOCKET_H
+
+#include <stdbool.h>
+
+#include "abi.generated.h"
+
+// A non-blocking socket that listens on a literal address, with SO_REUSEADDR, SO_REUSEPORT and
+// TCP_NODELAY (which accepted sockets inherit). "::" takes IPv4 clients too (IPV6_V6ONLY off); any
+// other IPv6 address is IPv6 only.
+int zp_socket_listen(const char *address, int port, int backlog);
+
+// The port a socket is bound to.
+int zp_socket_port(int fd);
+
+// A non-blocking TCP socket with TCP_NODELAY.
+int zp_socket_open(bool ipv6);
+
+// Sends a FIN. Not through the ring: it hands SHUTDOWN to a thread that looks the descriptor up
+// late, when it may be another connection's.
+int zp_socket_shutdown_write(int fd);
+
+// Writes a sockaddr (at most ZP_SOCKADDR_BYTES_MAX) for a literal address; returns its length.
+int zp_socket_write_address(void *memory, const char *address, int port);
+
+// Writes the peer's address as text, at most ZP_ADDRESS_TEXT_BYTES_MAX bytes and without a NUL at
+// the end of the returned length. IPv4-mapped addresses are written as IPv4.
+int zp_socket_peer(int fd, char *text);
+
+#endif

@@ -1,0 +1,28 @@
+// What belongs to the process and its threads: CPUs, descriptor limits, wake-ups.
+#ifndef ZP_THREAD_H
+#define ZP_THREAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Writes the CPUs that the calling thread may run on, in order, at most `count_max`. Returns how
+// many there are or -errno.
+int zp_thread_cpus(int *cpus, int count_max);
+
+// Pins the calling thread to one CPU. 0 or -errno.
+int zp_thread_pin(int cpu);
+
+// Raises the soft limit of open descriptors to the hard one, or to the size of the owner table if
+// that is less. Returns the soft limit or -errno.
+int zp_thread_raise_file_limit(void);
+
+// Open descriptors of this process, or -errno.
+int zp_thread_open_files(void);
+
+// A blocking eventfd (a ring reads it) with the value 0, or -errno.
+int zp_thread_eventfd(void);
+
+// Adds 1 to an eventfd. 0 or -errno.
+int zp_thread_signal(int fd);
+
+#endif
