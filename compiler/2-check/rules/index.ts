@@ -1,0 +1,35 @@
+// Every rule that the schema cannot express, one row each. The order does not matter: diagnostics
+// are sorted by their place in the text.
+
+import { checkCidrs } from "./cidrs.ts";
+import { checkHosts } from "./hosts.ts";
+import { checkListen } from "./listen.ts";
+import { checkMethods } from "./methods.ts";
+import { checkAnyRoute } from "./no-route.ts";
+import { checkSupport } from "./not-supported-yet.ts";
+import { checkPrefixes } from "./prefixes.ts";
+import { checkRouteBackends } from "./route-backend.ts";
+import { checkRouteUpstreams, checkUnusedUpstreams } from "./route-upstream.ts";
+import { checkRouteUrls } from "./route-url.ts";
+import type { Rule } from "./rule.ts";
+import { checkTls } from "./tls.ts";
+import { checkUnreachable } from "./unreachable.ts";
+import { checkHealthPaths, checkUpstreamServers } from "./upstream-servers.ts";
+
+export const rules: readonly Rule[] = [
+  checkListen,
+  checkTls,
+  checkUpstreamServers,
+  checkHealthPaths,
+  checkHosts,
+  checkPrefixes,
+  checkUnreachable,
+  checkAnyRoute,
+  checkRouteBackends,
+  checkRouteUrls,
+  checkRouteUpstreams,
+  checkUnusedUpstreams,
+  checkMethods,
+  checkCidrs,
+  checkSupport,
+];

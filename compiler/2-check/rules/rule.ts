@@ -1,0 +1,49 @@
+// What a rule is given, and the walks that most rules need.
+
+import type { KeyPath } from "../../1-read/key-path.ts";
+import type { Locator } from "../../1-read/locator.ts";
+import type { Report } from "../../diagnostics/report.ts";
+import type { DraftConfig, DraftRoute } from "../draft.ts";
+
+export interface RuleContext {
+  readonly config: DraftConfig;
+  readonly locator: Locator;
+  readonly report: Report;
+  /**
+   * True when the schema refused something at this path or below it: a rule about what is missing
+   * there must be silent, because the mistake is already told.
+   */
+  readonly damaged: (path: KeyPath) => boolean;
+}
+
+/** Looks at the configuration and reports; rules do not depend on each other. */
+export type Rule = (context: RuleContext) => void;
+
+export interface PlacedRoute {
+  readonly route: DraftRoute;
+  readonly path: KeyPath;
+  /** `HOST:PATH`, or `HOST` for a host route: how messages call it. */
+  readonly name: string;
+}
+
+/** All routes in declared order, host routes first. */
+export function routesOf({ config, locator }: RuleContext): PlacedRoute[] {
+  const routes: PlacedRoute[] = [];
+  for (const host of locator.keysOf(["host_routes"])) {
+    const route = config.host_routes?.[host];
+    if (route !== undefined) routes.push({ route, path: ["host_routes", host], name: host });
+  }
+  for (const host of locator.keysOf(["path_routes"])) {
+    for (const prefix of locator.keysOf(["path_routes", host])) {
+      const route = config.path_routes?.[host]?.[prefix];
+      const path = ["path_routes", host, prefix];
+      if (route !== undefined) routes.push({ route, path, name: `${host}:${prefix}` });
+    }
+  }
+  return routes;
+}
+
+/** `"Proxy"`, `"File"` (also when absent), or undefined when the type was refused. */
+export function routeType({ damaged }: RuleContext, { route, path }: PlacedRoute) {
+  return damaged([...path, "type"]) ? undefined : (route.type ?? "File");
+}

@@ -1,0 +1,38 @@
+// Settings of the server as a whole.
+
+import assert from "node:assert/strict";
+import {
+  type Config,
+  loggingDefaults,
+  performanceDefaults,
+  securityDefaults,
+  serverDefaults,
+} from "../../schema/config.generated.ts";
+import { parseListenAddress } from "../2-check/values/listen-address.ts";
+import type { ListenIr, ServerIr } from "../ir/ir.ts";
+import { lowerAddresses } from "./lower-addresses.ts";
+
+/** `config` has passed the checks: every address parses. */
+export function lowerServer(config: Config): ServerIr {
+  const { server, logging, performance, security } = config;
+  const listen = typeof server.listen === "string" ? [server.listen] : server.listen;
+  return {
+    listen: listen.map(lowerListen),
+    threads: server.threads ?? serverDefaults.threads,
+    maxConcurrentConnections:
+      security?.max_concurrent_connections ?? securityDefaults.max_concurrent_connections,
+    trustedProxies: lowerAddresses(server.trusted_proxies),
+    shutdownTimeoutSecs: server.shutdown_timeout_secs ?? serverDefaults.shutdown_timeout_secs,
+    io: performance?.io ?? performanceDefaults.io,
+    logging: {
+      level: logging?.level ?? loggingDefaults.level,
+      filePath: logging?.file_path,
+    },
+  };
+}
+
+function lowerListen(text: string): ListenIr {
+  const endpoint = parseListenAddress(text);
+  assert(endpoint.ok, `checked config has an address that is none: ${text}`);
+  return endpoint.value;
+}

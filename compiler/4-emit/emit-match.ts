@@ -1,0 +1,185 @@
+// generated/match.ts: from host and path to a route. Few hosts with few prefixes become compares,
+// host by host; more become lines of a table. The compares are faster up to about 24 prefixes of
+// one host or as many hosts (`npm run bench -- --case match-form`), and they stay far below the
+// size of function that V8 stops optimising.
+
+import { compareCodeUnits, hostPatternKind } from "../ir/host-pattern.ts";
+import type { HostIr, RouteIr } from "../ir/ir.ts";
+import { bytesConstant, comment, functionOf, importApi, inlineObject } from "./layout.ts";
+import { camel, constant } from "./names.ts";
+import { COLUMNS_MAX, type Code, code, indent, joinCode, Name } from "./text.ts";
+
+const HOSTS_MAX = 24;
+const PREFIXES_MAX = 24;
+
+/** How requests are matched: `compares` or a `table`; `auto` takes the faster. */
+export type MatchForm = "auto" | "compares" | "table";
+
+export function emitMatch(hosts: readonly HostIr[], form: MatchForm): Code {
+  const small =
+    hosts.length <= HOSTS_MAX && hosts.every(({ routes }) => routes.length <= PREFIXES_MAX);
+  if (form === "table" || (form === "auto" && !small)) return emitTable(hosts);
+  return hosts.length === 0 ? emitNothing() : emitCompares(hosts);
+}
+
+function emitNothing(): Code {
+  return code`${importApi([code`type MatchRoute`, code`ROUTE_NONE`])}
+
+export const matchRoute: MatchRoute = () => ROUTE_NONE;
+`;
+}
+
+/** The order of lines has no meaning in a table, so it is the one that reads best. */
+function emitTable(hosts: readonly HostIr[]): Code {
+  const lines = hosts.flatMap(({ pattern, routes }) =>
+    [...routes]
+      .sort((a, b) => compareCodeUnits(a.prefix, b.prefix))
+      .map((route) =>
+        indent(
+          code`${inlineObject(
+            [
+              [new Name("host"), pattern],
+              [new Name("prefix"), route.prefix],
+              [new Name("route"), routeName(route)],
+            ],
+            1,
+          )},`,
+        ),
+      ),
+  );
+  return code`${importApi([code`type MatchRoute`, code`RouteTable`])}
+import * as route from "./routes.ts";
+
+const table = new RouteTable([
+${joinCode(lines)}
+]);
+
+export const matchRoute: MatchRoute = (bytes, hostStart, hostEnd, pathStart, pathEnd) =>
+  table.match(bytes, hostStart, hostEnd, pathStart, pathEnd);
+`;
+}
+
+function routeName({ symbol }: RouteIr): Code {
+  return code`route.${constant("", symbol)}`;
+}
+
+function emitCompares(hosts: readonly HostIr[]): Code {
+  const exact = hosts.filter(({ pattern }) => hostPatternKind(pattern) === "exact");
+  const below = hosts.filter(({ pattern }) => hostPatternKind(pattern) === "below");
+  const any = hosts.find(({ pattern }) => hostPatternKind(pattern) === "any");
+  const hasPrefixes = hosts.some(({ routes }) => routes.some(({ prefix }) => prefix !== ""));
+  const needsNone = any === undefined || hosts.some((host) => hasNone(host));
+  const imports = importApi([
+    (hasPrefixes || hosts.length > 1 || any === undefined) && code`ascii`,
+    exact.length + below.length > 0 && code`bytesEqual`,
+    code`type MatchRoute`,
+    hasPrefixes && code`pathHasPrefix`,
+    needsNone && code`ROUTE_NONE`,
+  ]);
+  const body = [
+    ...emitExactHosts(exact),
+    ...below.map(emitHostBelow),
+    any ? emitHit(any) : code`return ROUTE_NONE;`,
+  ];
+  return code`${imports}
+import * as route from "./routes.ts";
+${joinCode(hosts.map(emitHost), "")}
+export const matchRoute: MatchRoute = (${joinCode(parametersOf(hosts), ", ")}) => {
+${indent(joinCode(body))}
+};
+`;
+}
+
+/** Those of `MatchRoute` that are looked at; one that only holds a place begins with "_". */
+function parametersOf(hosts: readonly HostIr[]): Code[] {
+  const looksAtHost = hosts.some(({ pattern }) => pattern !== "*");
+  const looksAtPath = hosts.some((host) => !takesEveryPath(host));
+  const host = looksAtHost ? [code`hostStart`, code`hostEnd`] : [code`_hostStart`, code`_hostEnd`];
+  if (looksAtPath) return [code`bytes`, ...host, code`pathStart`, code`pathEnd`];
+  return looksAtHost ? [code`bytes`, ...host] : [];
+}
+
+/** Whether a path may find no route on this host. */
+function hasNone({ routes }: HostIr): boolean {
+  return routes.at(-1)!.prefix !== "";
+}
+
+/** A host whose only route takes every path needs no look at the path. */
+function takesEveryPath({ routes }: HostIr): boolean {
+  return routes.length === 1 && routes[0]!.prefix === "";
+}
+
+/** The block of a host: its name as bytes, and the function that looks at the path. */
+function emitHost(host: HostIr): Code {
+  const kind = hostPatternKind(host.pattern);
+  // A wildcard's name begins with its dot.
+  const bytes = kind === "exact" ? host.pattern : host.pattern.slice(1);
+  const name = bytesConstant(constant("HOST", host.symbol), bytes);
+  const parts = [
+    ...(kind === "any" ? [] : [name]),
+    ...(takesEveryPath(host) ? [] : emitPaths(host)),
+  ];
+  return parts.length === 0 ? code`` : code`\n${comment(host.key)}\n${joinCode(parts)}\n`;
+}
+
+function emitPaths(host: HostIr): Code[] {
+  const below = host.routes.filter(({ prefix }) => prefix !== "");
+  const root = host.routes.find(({ prefix }) => prefix === "");
+  const constants = below.map(({ symbol, prefix }) =>
+    bytesConstant(constant("PATH", symbol), prefix),
+  );
+  const checks = below.map((route) => {
+    const name = constant("PATH", route.symbol);
+    return code`if (pathHasPrefix(bytes, pathStart, pathEnd, ${name})) {
+  return ${routeName(route)};
+}`;
+  });
+  const last = root ? code`return ${routeName(root)};` : code`return ROUTE_NONE;`;
+  const matcher = functionOf(
+    camel("match", host.symbol),
+    [code`bytes: Uint8Array`, code`pathStart: number`, code`pathEnd: number`],
+    code`number`,
+    joinCode([...checks, last]),
+  );
+  return [...constants, code`\n${matcher}`];
+}
+
+/** What to do with a request of this host. */
+function emitHit(host: HostIr): Code {
+  if (takesEveryPath(host)) return code`return ${routeName(host.routes[0]!)};`;
+  return code`return ${camel("match", host.symbol)}(bytes, pathStart, pathEnd);`;
+}
+
+function emitExactHosts(hosts: readonly HostIr[]): Code[] {
+  const checks = hosts.map((host) => {
+    const name = constant("HOST", host.symbol);
+    return {
+      length: host.pattern.length,
+      check: code`if (bytesEqual(bytes, hostStart, hostEnd, ${name})) {
+  ${emitHit(host)}
+}`,
+    };
+  });
+  if (checks.length < 3) return checks.map(({ check }) => check);
+  const lengths = [...new Set(checks.map(({ length }) => length))].sort((a, b) => a - b);
+  const cases = lengths.map((length) => {
+    const same = checks.filter((check) => check.length === length).map(({ check }) => check);
+    return code`case ${length}:\n${indent(joinCode([...same, code`break;`]))}`;
+  });
+  return [code`switch (hostEnd - hostStart) {\n${indent(joinCode(cases))}\n}`];
+}
+
+/** At least one byte has to stand before the dot. */
+function emitHostBelow(host: HostIr): Code {
+  const length = host.pattern.length - 1;
+  const name = constant("HOST", host.symbol);
+  const before = code`hostEnd - hostStart > ${length}`;
+  const same = code`bytesEqual(bytes, hostEnd - ${length}, hostEnd, ${name})`;
+  const line = code`if (${before} && ${same}) {`;
+  // The line stands one step in.
+  const head =
+    line.text.length + 2 <= COLUMNS_MAX ? line : code`if (\n  ${before} &&\n  ${same}\n) {`;
+  return code`${head}
+  ${emitHit(host)}
+}`;
+}

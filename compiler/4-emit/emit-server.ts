@@ -1,0 +1,47 @@
+// generated/server.ts: settings of the server as a whole.
+
+import type { ServerIr } from "../ir/ir.ts";
+import { emitAddressFunction } from "./emit-addresses.ts";
+import { comment, importApi, objectArray, property } from "./layout.ts";
+import { type Code, code, indent, joinCode, Name } from "./text.ts";
+
+const IS_TRUSTED_PROXY = new Name("isTrustedProxy");
+
+export function emitServer(server: ServerIr): Code {
+  const listen = server.listen.map(
+    ({ address, port }) =>
+      [
+        [new Name("address"), address],
+        [new Name("port"), port],
+      ] as const,
+  );
+  const { level, filePath } = server.logging;
+  const file = filePath === undefined ? [] : [property(new Name("filePath"), filePath, 2)];
+  const logging = [property(new Name("level"), level, 2), ...file];
+  const trusts = server.trustedProxies.length > 0;
+  const lines = [
+    code`listen: ${objectArray(listen, "listen: ".length, 1)},`,
+    code`threads: ${server.threads},`,
+    code`maxConcurrentConnections: ${server.maxConcurrentConnections},`,
+    ...(trusts ? [code`${IS_TRUSTED_PROXY},`] : []),
+    code`shutdownTimeoutSecs: ${server.shutdownTimeoutSecs},`,
+    code`io: ${server.io},`,
+    code`logging: {\n${indent(joinCode(logging))}\n},`,
+  ];
+  const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
+  return code`${importApi(names)}
+${emitTrusted(server)}
+export const server: ServerSettings = {
+${indent(joinCode(lines))}
+};
+`;
+}
+
+function emitTrusted({ trustedProxies }: ServerIr): Code {
+  if (trustedProxies.length === 0) return code``;
+  const rules = { denied: [], allowed: trustedProxies, otherwise: false };
+  return code`
+${comment("server.trusted_proxies")}
+${emitAddressFunction(IS_TRUSTED_PROXY, rules)}
+`;
+}

@@ -1,0 +1,156 @@
+// From generated files to a folder that can be shipped: one script without dependencies, the
+// native addon, the generated text for review, and a manifest. The folder appears as a whole or
+// not at all.
+
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { build, type Plugin } from "esbuild";
+import type { OutFile } from "./4-emit/emit.ts";
+
+const ADDON = "zproxy.node";
+const MANIFEST = "manifest.json";
+
+export interface BundleInput {
+  /** What `compile` returned. */
+  readonly files: readonly OutFile[];
+  /** The configuration's text, of which the manifest holds the hash. */
+  readonly source: string;
+  /** The folder of this package's package.json. */
+  readonly packageRoot: string;
+  /** The addon to ship; undefined where there is none, as it is on systems other than Linux. */
+  readonly addon: string | undefined;
+}
+
+/** What is wrong with the output folder or the installation, in a sentence for the user. */
+export class BundleError extends Error {}
+
+/** Where the addon of this package is, or undefined when it was not built. */
+export function findAddon(packageRoot: string): string | undefined {
+  const path = join(packageRoot, "native", "build", "Release", ADDON);
+  return existsSync(path) ? path : undefined;
+}
+
+/**
+ * Bundles into `outFolder`, replacing a folder that an earlier run wrote. Throws `BundleError` when
+ * something else is there.
+ */
+export async function bundle(input: BundleInput, outFolder: string): Promise<void> {
+  const target = resolve(outFolder);
+  await refuseForeignFolder(target);
+  const files = new Map<string, Uint8Array>();
+  for (const { path, text } of input.files) files.set(path, Buffer.from(text));
+  for (const [path, bytes] of await bundleServer(input)) files.set(path, bytes);
+  if (input.addon !== undefined) files.set(ADDON, await readFile(input.addon));
+  files.set(MANIFEST, await printManifest(input, files));
+  await writeFolder(target, files);
+}
+
+/** A folder without our manifest is not ours to replace, unless it is empty. */
+async function refuseForeignFolder(target: string): Promise<void> {
+  if (!existsSync(target) || existsSync(join(target, MANIFEST))) return;
+  const names = await readdir(target).catch(() => undefined);
+  if (names?.length === 0) return;
+  throw new BundleError(`${target} exists and was not written by zproxy; remove it first`);
+}
+
+async function bundleServer(input: BundleInput): Promise<[string, Uint8Array][]> {
+  const { packageRoot } = input;
+  // Paths in the output are relative to this folder, wherever the real one is: the same
+  // configuration gives the same bytes anywhere.
+  const folder = join(packageRoot, "dist");
+  const entry = join(folder, "server.ts");
+  const sources = new Map(input.files.map(({ path, text }) => [join(folder, path), text]));
+  sources.set(
+    entry,
+    `import { serve } from "zproxy/runtime/control/main.ts";
+import { program } from "./generated/program.ts";
+
+void serve(program);
+`,
+  );
+  const result = await build({
+    absWorkingDir: packageRoot,
+    entryPoints: [entry],
+    outfile: join(folder, "server.cjs"),
+    bundle: true,
+    write: false,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    sourcemap: "linked",
+    define: { CHECKS: "false" },
+    alias: { zproxy: packageRoot },
+    plugins: [inMemory(sources)],
+    tsconfigRaw: {},
+    logLevel: "silent",
+  });
+  return result.outputFiles.map(({ path, contents }) => [basename(path), contents]);
+}
+
+/** Lets esbuild read files that exist only here. */
+function inMemory(sources: ReadonlyMap<string, string>): Plugin {
+  return {
+    name: "in-memory",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /./ }, ({ path, importer }) => {
+        const full = resolve(dirname(importer), path);
+        return sources.has(full) ? { path: full } : undefined;
+      });
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = sources.get(path);
+        return contents === undefined ? undefined : { contents, loader: "ts" };
+      });
+    },
+  };
+}
+
+/** Everything about the output that depends on more than the configuration's meaning. */
+async function printManifest(
+  { packageRoot, source }: BundleInput,
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<Uint8Array> {
+  const { version } = JSON.parse(await readFile(join(packageRoot, "package.json"), "utf8"));
+  const paths = [...files.keys()].sort();
+  const manifest = {
+    compilerVersion: version,
+    configHash: sha256(source),
+    files: Object.fromEntries(paths.map((path) => [path, sha256(files.get(path)!)])),
+  };
+  return Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`);
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/** Writes beside `target`, then puts the finished folder in its place. */
+async function writeFolder(target: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  // Not mkdtemp: its folders are closed to other users, and the server may run as one.
+  const fresh = join(dirname(target), `.${basename(target)}-${randomBytes(6).toString("hex")}`);
+  await mkdir(fresh);
+  try {
+    for (const [path, bytes] of files) {
+      await mkdir(dirname(join(fresh, path)), { recursive: true });
+      await writeFile(join(fresh, path), bytes);
+    }
+    await replaceFolder(target, fresh, `${fresh}-old`);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** A folder cannot be renamed over a full one, so the old one steps aside first. */
+async function replaceFolder(target: string, fresh: string, old: string): Promise<void> {
+  const existed = existsSync(target);
+  if (existed) await rename(target, old);
+  try {
+    await rename(fresh, target);
+  } catch (error) {
+    if (existed) await rename(old, target);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}

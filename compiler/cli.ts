@@ -1,0 +1,69 @@
+// The `zproxy` command line: picks the command, prints help, and turns what goes wrong into a
+// sentence and an exit status.
+
+import { BundleError } from "./bundle.ts";
+import { checkCommand } from "./commands/check.ts";
+import { type Command, EXIT_ERRORS, EXIT_OK, EXIT_USAGE, UsageError } from "./commands/command.ts";
+import { compileCommand } from "./commands/compile.ts";
+import { runCommand } from "./commands/run.ts";
+import { packageRoot, packageVersion } from "./package-root.ts";
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["compile", compileCommand],
+  ["check", checkCommand],
+  ["run", runCommand],
+]);
+
+function help(): string {
+  const lines = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`);
+  return `zproxy: a reverse proxy compiled from a TOML file
+
+${lines.join("\n")}
+
+zproxy COMMAND --help says more; zproxy --version prints the version.
+`;
+}
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined)
+    throw new UsageError("name a command: compile, check or run; zproxy --help says more");
+  if (name === "--version" || name === "-V") {
+    process.stdout.write(`${packageVersion(packageRoot(import.meta.url))}\n`);
+    return EXIT_OK;
+  }
+  if (name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(COMMANDS.get(args[0] ?? "")?.help ?? help());
+    return EXIT_OK;
+  }
+  const command = COMMANDS.get(name);
+  if (command === undefined) {
+    throw new UsageError(
+      `there is no command "${name}"; there are ${[...COMMANDS.keys()].join(", ")}`,
+    );
+  }
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(command.help);
+    return EXIT_OK;
+  }
+  return command.run(args);
+}
+
+/** Usage errors and refusals are sentences; anything else is a defect and keeps its stack. */
+function report(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`zproxy: ${error.message}\n`);
+    return EXIT_USAGE;
+  }
+  if (error instanceof BundleError || isSystemError(error)) {
+    process.stderr.write(`zproxy: ${error.message}\n`);
+    return EXIT_ERRORS;
+  }
+  throw error;
+}
+
+/** Disk full, permission denied and the like, whose message says what and where. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(report);

@@ -1,0 +1,78 @@
+// What the commands have in common.
+
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import { type FormatName, formats } from "../diagnostics/formats.ts";
+import type { Source } from "../diagnostics/span.ts";
+
+export const EXIT_OK = 0;
+/** The configuration has mistakes, or the output could not be written. */
+export const EXIT_ERRORS = 1;
+/** The command line cannot be understood. */
+export const EXIT_USAGE = 2;
+
+const CONFIG_FILE = "config.toml";
+
+/** One word after `zproxy`. */
+export interface Command {
+  readonly summary: string;
+  readonly help: string;
+  /** Returns the exit status; throws `UsageError` or `BundleError` with a sentence for the user. */
+  readonly run: (args: string[]) => Promise<number>;
+}
+
+/** The command line cannot be understood; the message is a sentence. */
+export class UsageError extends Error {}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
+
+/** Reads options and at most one configuration file off a command line. */
+export function parseCommandLine<const T extends Options>(args: string[], options: T) {
+  const { values, positionals } = parseOrRefuse(args, options);
+  const [file = CONFIG_FILE, extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`one configuration file is enough: ${extra}`);
+  return { values, file };
+}
+
+function parseOrRefuse<const T extends Options>(args: string[], options: T) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    // Node's own texts go on with advice that does not apply here.
+    const [sentence] = (error as Error).message.split(". ");
+    throw new UsageError(`${sentence!.replace(/\.$/, "")}; --help lists what there is`);
+  }
+}
+
+/** Reads a configuration file; "-" is standard input. */
+export function readConfig(file: string): Source {
+  try {
+    const text = readFileSync(file === "-" ? 0 : file, "utf8");
+    return { path: file === "-" ? "<stdin>" : file, text };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UsageError(`${file} cannot be read: ${reason(code)}`);
+  }
+}
+
+/** Prints diagnostics; in colour when `stream` is a terminal and NO_COLOR is not set. */
+export function printDiagnostics(
+  source: Source,
+  diagnostics: readonly Diagnostic[],
+  stream: NodeJS.WriteStream,
+  format: FormatName = "text",
+): void {
+  const color = stream.isTTY === true && !process.env.NO_COLOR;
+  stream.write(formats[format](source, diagnostics, { color }));
+}
+
+function reason(code: string): string {
+  const reasons: Record<string, string> = {
+    ENOENT: "there is no such file",
+    EACCES: "permission denied",
+    EISDIR: "it is a folder",
+  };
+  return reasons[code] ?? code;
+}

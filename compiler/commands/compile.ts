@@ -1,0 +1,51 @@
+// zproxy compile: configuration to shippable folder.
+
+import { BundleError, bundle, findAddon } from "../bundle.ts";
+import { compile } from "../compile.ts";
+import type { Source } from "../diagnostics/span.ts";
+import { packageRoot } from "../package-root.ts";
+import {
+  type Command,
+  EXIT_ERRORS,
+  EXIT_OK,
+  parseCommandLine,
+  printDiagnostics,
+  readConfig,
+} from "./command.ts";
+
+export const compileCommand: Command = {
+  summary: "check a configuration and write the server to ship",
+  help: `zproxy compile [config.toml] [-o dist]
+
+Checks the configuration and writes the server it describes: server.cjs, which needs no
+node_modules, the native addon, the generated source for review, and a manifest. The folder is
+replaced as a whole, and only if nothing is wrong.
+
+  -o, --out FOLDER   where to write; default dist
+
+Exit status: 0 done, 1 the configuration has mistakes, 2 the command line has.
+`,
+  async run(args) {
+    const { values, file } = parseCommandLine(args, {
+      out: { type: "string", short: "o", default: "dist" },
+    });
+    return compileInto(readConfig(file), values.out);
+  },
+};
+
+/** Compiles and bundles; prints diagnostics to standard error. Returns the exit status. */
+export async function compileInto(source: Source, folder: string): Promise<number> {
+  const { files, diagnostics } = compile(source);
+  printDiagnostics(source, diagnostics, process.stderr);
+  if (files.length === 0) return EXIT_ERRORS;
+  const root = packageRoot(import.meta.url);
+  const addon = findAddon(root);
+  if (addon === undefined && process.platform === "linux") {
+    throw new BundleError("the native addon is not built; run: npm rebuild zproxy");
+  }
+  if (addon === undefined) {
+    process.stderr.write("zproxy: zproxy.node is left out: it can only be built on Linux\n");
+  }
+  await bundle({ files, source: source.text, packageRoot: root, addon }, folder);
+  return EXIT_OK;
+}

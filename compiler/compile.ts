@@ -1,0 +1,22 @@
+// The compiler as a pure function: text in, files and diagnostics out. It sees no disk, clock,
+// environment or randomness; `bundle.ts` and the commands do.
+
+import { checkSource } from "./2-check/check.ts";
+import { lower } from "./3-lower/lower.ts";
+import { type EmitOptions, emit, type OutFile } from "./4-emit/emit.ts";
+import type { Diagnostic } from "./diagnostics/diagnostic.ts";
+import type { Source } from "./diagnostics/span.ts";
+
+export interface Compilation {
+  /** Sorted by path; empty when a diagnostic is an error. */
+  readonly files: readonly OutFile[];
+  /** Everything that is wrong or doubtful, in the order of the source text. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compiles a configuration. Never throws for what the text holds. */
+export function compile(source: Source, options: EmitOptions = {}): Compilation {
+  const { checked, diagnostics } = checkSource(source);
+  if (checked === undefined) return { files: [], diagnostics };
+  return { files: emit(lower(checked.config), options), diagnostics };
+}

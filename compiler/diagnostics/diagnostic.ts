@@ -1,0 +1,36 @@
+// A mistake in the configuration, as plain data.
+
+import type { Code } from "./registry.ts";
+import type { Span } from "./span.ts";
+
+export type Severity = "error" | "warning";
+
+/** Another place that matters for a diagnostic, and why. */
+export interface Label {
+  readonly span: Span;
+  readonly text: string;
+}
+
+/** A change that removes the mistake: `span` is replaced by `text`. */
+export interface Fix {
+  readonly label: string;
+  readonly span: Span;
+  readonly text: string;
+}
+
+export interface Diagnostic {
+  readonly code: Code;
+  readonly severity: Severity;
+  /** What is wrong, in the words of the configuration. */
+  readonly message: string;
+  readonly span: Span;
+  readonly labels?: readonly Label[];
+  /** What to do, as an instruction. */
+  readonly hint?: string;
+  readonly fix?: Fix;
+}
+
+/** True when a list of diagnostics forbids compiling. */
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ severity }) => severity === "error");
+}
