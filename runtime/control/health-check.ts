@@ -1,0 +1,121 @@
+// Active health checks, on the main thread: asks each server of a group for a path, again and
+// again, and tells the workers by a word of shared memory which of them to use.
+
+import type { Client } from "undici";
+import type { HealthCheckSettings, Program } from "../data/api.ts";
+import { ServerState } from "../data/server-state.ts";
+import { type GroupMemory, serverUrl } from "./balance-memory.ts";
+
+/** Of an answer's body this much is read and dropped; the status is what counts. */
+const BODY_BYTES_MAX = 65536;
+
+/** Consecutive results of one server's checks, and what they come to. */
+export class HealthVerdict {
+  private readonly settings: Pick<HealthCheckSettings, "unhealthyThreshold" | "healthyThreshold">;
+  private readonly state: ServerState;
+  /** Results in a row that contradict the present state. */
+  private against = 0;
+
+  constructor(
+    settings: Pick<HealthCheckSettings, "unhealthyThreshold" | "healthyThreshold">,
+    state: ServerState,
+  ) {
+    this.settings = settings;
+    this.state = state;
+  }
+
+  /** Takes one result. Returns whether it changes the server's state. */
+  take(success: boolean): boolean {
+    const { healthy } = this.state;
+    if (success === healthy) {
+      this.against = 0;
+      return false;
+    }
+    const { unhealthyThreshold, healthyThreshold } = this.settings;
+    if (++this.against < (healthy ? unhealthyThreshold : healthyThreshold)) return false;
+    this.against = 0;
+    this.state.healthy = success;
+    return true;
+  }
+}
+
+export class HealthChecks {
+  private readonly say: (text: string) => void;
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private readonly clients: Client[] = [];
+  private stopped = false;
+
+  /** `say` takes a line about each server whose state changes. */
+  constructor(say: (text: string) => void) {
+    this.say = say;
+  }
+
+  /** Begins to check the servers of all groups that ask for it. */
+  async start(program: Program, memory: readonly GroupMemory[]): Promise<void> {
+    if (program.upstreams.every((group) => group.healthCheck === undefined)) return;
+    // Loaded only here: every worker runs the same bundle and has no use for it.
+    const undici = await import("undici");
+    if (this.stopped) return;
+    program.upstreams.forEach(({ servers, healthCheck }, group) => {
+      if (healthCheck === undefined) return;
+      servers.forEach((server, index) => {
+        const state = new ServerState(memory[group]!.servers[index]!);
+        const verdict = new HealthVerdict(healthCheck, state);
+        const url = serverUrl(server);
+        // A connection for each check: what is asked is also whether the server accepts any.
+        const client = new undici.Client(url, { pipelining: 0 });
+        this.clients.push(client);
+        void this.keepChecking(client, url.replace(/^\w+:\/\//, ""), healthCheck, verdict);
+      });
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const client of this.clients) void client.destroy();
+  }
+
+  private async keepChecking(
+    client: Client,
+    name: string,
+    settings: HealthCheckSettings,
+    verdict: HealthVerdict,
+  ): Promise<void> {
+    const started = Date.now();
+    const success = await succeeds(client, settings);
+    if (this.stopped) return;
+    if (verdict.take(success))
+      this.say(`Upstream ${name} is now ${success ? "healthy" : "unhealthy"}`);
+    const rest = Math.max(0, settings.intervalSecs * 1000 - (Date.now() - started));
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      void this.keepChecking(client, name, settings, verdict);
+    }, rest);
+    this.timers.add(timer);
+  }
+}
+
+/** One check: whether a status that counts came in time. Redirects are answers like others. */
+async function succeeds(
+  client: Client,
+  { path, timeoutSecs, healthyStatuses }: HealthCheckSettings,
+): Promise<boolean> {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), timeoutSecs * 1000);
+  try {
+    const { statusCode, body } = await client.request({
+      method: "GET",
+      path,
+      headers: { "user-agent": "zproxy" },
+      signal: abort.signal,
+    });
+    await body.dump({ limit: BODY_BYTES_MAX }).catch(() => {});
+    return healthyStatuses.includes(statusCode);
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+    abort.abort(); // what is left of a longer body is not waited for
+  }
+}

@@ -1,0 +1,50 @@
+// What the main thread and its workers say to each other. A worker reads its port only after its
+// eventfd was signalled: it never returns to Node's event loop.
+
+import type { GroupMemory } from "./balance-memory.ts";
+
+/** Addresses of a server's name, as literals; IPv6 without brackets. */
+export type ServerAddresses = readonly string[];
+
+/** What a worker is started with, as `workerData`. */
+export interface WorkerStart {
+  readonly addonPath: string;
+  /** The worker's index; descriptors it holds are noted under it. */
+  readonly owner: number;
+  readonly cpu: number;
+  readonly listeners: readonly number[];
+  /** Client connections of each worker; null: they are not limited. */
+  readonly connectionCounts: Int32Array | null;
+  /** The table of rate limits; null: no route has one. */
+  readonly rateWords: Int32Array | null;
+  /** Shared memory of each upstream group. */
+  readonly balance: readonly GroupMemory[];
+  /** For each upstream group, for each of its servers. */
+  readonly addresses: readonly (readonly ServerAddresses[])[];
+}
+
+export type ToWorker =
+  | { readonly type: "drain" }
+  | { readonly type: "statistics" }
+  | {
+      readonly type: "addresses";
+      readonly group: number;
+      readonly server: number;
+      readonly addresses: ServerAddresses;
+    };
+
+export interface WorkerStatistics {
+  readonly connections: number;
+  readonly upstreamConnections: number;
+  readonly buffersInUse: number;
+  readonly slotsInUse: number;
+  readonly timers: number;
+  /** Bytes of V8's heap after a collection, where `--expose-gc` allows one. */
+  readonly heapUsed: number;
+}
+
+export type FromWorker =
+  | { readonly type: "ready"; readonly wakeFd: number }
+  | { readonly type: "drained" }
+  | { readonly type: "warning"; readonly text: string }
+  | { readonly type: "statistics"; readonly statistics: WorkerStatistics };

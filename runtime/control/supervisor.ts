@@ -1,0 +1,274 @@
+// The main thread: binds the listeners, starts the workers and keeps them alive, takes signals. It
+// serves no request itself.
+
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { Logger } from "pino";
+import { ABI_VERSION } from "../../native/abi.ts";
+import type { ListenAddress, Program } from "../data/api.ts";
+import { RATE_BUCKETS, rateWords, releaseLocks } from "../data/rate-limiter.ts";
+import { type Addon, loadAddon } from "../native.ts";
+import { BalanceMemory, type GroupMemory } from "./balance-memory.ts";
+import { checkRoots } from "./file-loader.ts";
+import { HealthChecks } from "./health-check.ts";
+import { openLog, type ServerLog } from "./logger.ts";
+import type { FromWorker, ToWorker, WorkerStart, WorkerStatistics } from "./messages.ts";
+import { Resolver } from "./resolver.ts";
+
+const BACKLOG = 8192;
+/** A worker that dies at once is not restarted faster than this. */
+const RESTART_DELAY_MS = 100;
+
+/** A reason not to start, in sentences for the operator. */
+class StartError extends Error {}
+
+interface WorkerSlot {
+  readonly index: number;
+  readonly listeners: readonly number[];
+  worker: Worker | null;
+  wakeFd: number;
+  ended: boolean;
+}
+
+export class Supervisor {
+  private readonly program: Program;
+  private readonly bundlePath: string;
+  private readonly log: ServerLog;
+  private readonly logger: Logger;
+  private addon!: Addon;
+  private resolver!: Resolver;
+  private readonly slots: WorkerSlot[] = [];
+  private cpus: number[] = [];
+  private balanceMemory!: BalanceMemory;
+  private balance: readonly GroupMemory[] = [];
+  private readonly healthChecks: HealthChecks;
+  private readonly rateWords: Int32Array | null;
+  private connectionCounts: Int32Array | null = null;
+  private stopping = false;
+  private statistics: WorkerStatistics[] = [];
+
+  constructor(program: Program, bundlePath: string) {
+    this.program = program;
+    this.bundlePath = bundlePath;
+    try {
+      this.log = openLog(program.server.logging);
+    } catch (error) {
+      exitWith([`can't open the log file: ${(error as Error).message}`]);
+    }
+    this.logger = this.log.logger;
+    this.healthChecks = new HealthChecks((text) => this.logger.info(text));
+    const limited = program.routes.some((route) => route.limits.rateLimitRequestsPerMin > 0);
+    this.rateWords = limited ? rateWords(RATE_BUCKETS, randomBytes(4).readInt32LE()) : null;
+  }
+
+  /** Starts serving; returns when the first workers are ready. */
+  async run(): Promise<void> {
+    try {
+      await this.start();
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      exitWith(error.message.split("\n"));
+    }
+  }
+
+  private async start(): Promise<void> {
+    if (process.platform !== "linux")
+      throw new StartError("the server needs Linux; compile and check work here");
+    this.addon = this.openAddon();
+    const wrong = checkRoots(this.program);
+    if (wrong.length > 0) throw new StartError(wrong.join("\n"));
+    this.addon.raiseFileLimit();
+    this.cpus = this.addon.allowedCpus();
+    this.resolver = new Resolver(this.program, this.logger, (group, server, addresses) =>
+      this.broadcast({ type: "addresses", group, server, addresses }),
+    );
+    await this.resolver.start();
+    const urls = this.bind();
+    if (this.program.server.maxConcurrentConnections > 0) {
+      const bytes = this.slots.length * Int32Array.BYTES_PER_ELEMENT;
+      this.connectionCounts = new Int32Array(new SharedArrayBuffer(bytes));
+    }
+    this.balanceMemory = new BalanceMemory(this.slots.length);
+    this.balance = this.balanceMemory.groupsOf(this.program);
+    this.takeSignals();
+    await Promise.all(this.slots.map((slot) => this.startWorker(slot)));
+    for (const url of urls) process.stdout.write(`zproxy listening on ${url}\n`);
+    this.logger.info(`zproxy started, ${this.slots.length} worker(s)`);
+    await this.healthChecks.start(this.program, this.balance);
+  }
+
+  private openAddon(): Addon {
+    const path = join(dirname(this.bundlePath), "zproxy.node");
+    let addon: Addon;
+    try {
+      addon = loadAddon(path);
+    } catch (error) {
+      const reason = (error as Error).message;
+      throw new StartError(`can't load ${path}: ${reason}\nCompile the config again, on Linux.`);
+    }
+    if (addon.abiVersion !== ABI_VERSION)
+      throw new StartError(`${path} belongs to another version; compile the config again`);
+    const probe = addon.probe();
+    if (!probe.ioUring)
+      throw new StartError(`io_uring can't be used: ${probe.cause}\n${probe.remedy}`);
+    return addon;
+  }
+
+  /** One listening socket for each worker and address, in worker order. Returns the URLs. */
+  private bind(): string[] {
+    const { listen, threads } = this.program.server;
+    const count = threads === 0 ? this.cpus.length : threads;
+    const ports = listen.map((address) => address.port);
+    for (let index = 0; index < count; index++) {
+      const listeners = listen.map((address, at) => {
+        const fd = this.bindOne(address, ports[at]!);
+        ports[at] = this.addon.localPort(fd); // port 0: the others join the first one's
+        return fd;
+      });
+      this.slots.push({ index, listeners, worker: null, wakeFd: -1, ended: false });
+    }
+    return listen.map(({ address }, at) => {
+      const host = address.includes(":") ? `[${address}]` : address;
+      return `http://${host}:${ports[at]}`;
+    });
+  }
+
+  private bindOne(address: ListenAddress, port: number): number {
+    const fd = this.addon.listen(address.address, port, BACKLOG);
+    if (fd >= 0) return fd;
+    const name = `${address.address}:${port}`;
+    switch (-fd) {
+      case 98: // EADDRINUSE
+        throw new StartError(
+          `${name} is in use; stop the other server or change "listen" in [server]`,
+        );
+      case 13: // EACCES
+        throw new StartError(
+          `${name} needs a privilege: ports below 1024 are for root or CAP_NET_BIND_SERVICE`,
+        );
+      case 99: // EADDRNOTAVAIL
+        throw new StartError(`${name}: this machine has no such address; change "listen"`);
+      default:
+        throw new StartError(`can't listen on ${name} (errno ${-fd})`);
+    }
+  }
+
+  private startWorker(slot: WorkerSlot): Promise<void> {
+    const start: WorkerStart = {
+      addonPath: join(dirname(this.bundlePath), "zproxy.node"),
+      owner: slot.index,
+      cpu: this.cpus[slot.index % this.cpus.length]!,
+      listeners: slot.listeners,
+      rateWords: this.rateWords,
+      connectionCounts: this.connectionCounts,
+      balance: this.balance,
+      addresses: this.resolver.addresses,
+    };
+    const worker = new Worker(this.bundlePath, { workerData: start });
+    slot.worker = worker;
+    return new Promise((ready) => {
+      worker.on("message", (message: FromWorker) => {
+        if (message.type === "ready") {
+          slot.wakeFd = message.wakeFd;
+          ready();
+        } else this.onMessage(slot, message);
+      });
+      worker.on("error", (error) => {
+        this.logger.error(`worker ${slot.index} failed: ${error.stack ?? error.message}`);
+      });
+      worker.on("exit", () => this.onExit(slot));
+    });
+  }
+
+  private onMessage(slot: WorkerSlot, message: FromWorker): void {
+    switch (message.type) {
+      case "drained":
+        slot.ended = true;
+        return;
+      case "warning":
+        this.logger.warn(`worker ${slot.index}: ${message.text}`);
+        return;
+      case "statistics":
+        this.onStatistics(message.statistics);
+        return;
+    }
+  }
+
+  private onExit(slot: WorkerSlot): void {
+    slot.worker = null;
+    slot.wakeFd = -1;
+    const closed = this.addon.releaseOwner(slot.index);
+    if (this.rateWords !== null) releaseLocks(this.rateWords, slot.index);
+    if (this.connectionCounts !== null) Atomics.store(this.connectionCounts, slot.index, 0);
+    this.balanceMemory.clearWorker(slot.index, this.balance);
+    if (this.stopping) {
+      slot.ended = true;
+      if (this.slots.every((each) => each.ended && each.worker === null)) this.exit(0);
+      return;
+    }
+    this.logger.error(
+      `worker ${slot.index} has died (${closed} descriptors closed); restarting it`,
+    );
+    setTimeout(() => void this.startWorker(slot), RESTART_DELAY_MS);
+  }
+
+  private send(slot: WorkerSlot, message: ToWorker): void {
+    if (slot.worker === null) return;
+    slot.worker.postMessage(message);
+    if (slot.wakeFd >= 0) this.addon.eventfdSignal(slot.wakeFd);
+  }
+
+  private broadcast(message: ToWorker): void {
+    for (const slot of this.slots) this.send(slot, message);
+  }
+
+  private takeSignals(): void {
+    const stop = (): void => this.stop();
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+    process.on("SIGUSR1", () => this.log.reopen());
+    process.on("SIGHUP", () => {
+      this.logger.warn("reload is not there yet; restart the server to apply a new config");
+    });
+    if (process.env.ZPROXY_TEST_STATS === "1")
+      process.on("SIGUSR2", () => {
+        this.statistics = [];
+        this.broadcast({ type: "statistics" });
+      });
+  }
+
+  private onStatistics(statistics: WorkerStatistics): void {
+    this.statistics.push(statistics);
+    if (this.statistics.length < this.slots.length) return;
+    const openFiles = this.addon.openFileCount();
+    process.stdout.write(`${JSON.stringify({ workers: this.statistics, openFiles })}\n`);
+  }
+
+  /** The first signal drains, the second ends at once. */
+  private stop(): void {
+    if (this.stopping) this.exit(1);
+    this.stopping = true;
+    this.resolver.stop();
+    this.healthChecks.stop();
+    this.logger.info("zproxy is stopping");
+    this.broadcast({ type: "drain" });
+    const limit = this.program.server.shutdownTimeoutSecs;
+    if (limit === 0) return;
+    setTimeout(() => {
+      this.logger.warn(`requests still under way after ${limit} s are cut off`);
+      this.exit(0);
+    }, limit * 1000).unref();
+  }
+
+  private exit(code: number): never {
+    if (code === 0) this.logger.info("zproxy has stopped");
+    this.log.flush();
+    process.exit(code);
+  }
+}
+
+function exitWith(sentences: readonly string[]): never {
+  for (const sentence of sentences) process.stderr.write(`zproxy: ${sentence}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,191 @@
+// A worker thread: builds the data path from the compiled program, then runs its loop until it is
+// told to drain. Whatever this file does happens once, before the first request.
+
+import { randomBytes } from "node:crypto";
+
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Program } from "../data/api.ts";
+import { arenaBytes, type BufferCounts, Buffers } from "../data/buffers.ts";
+import { ConnectionTable } from "../data/connection.ts";
+import { ConnectionLimit } from "../data/connection-limit.ts";
+import { EventLoop } from "../data/event-loop.ts";
+import { RateLimiter } from "../data/rate-limiter.ts";
+import { Ring } from "../data/ring.ts";
+import { Route } from "../data/route.ts";
+import { Server, type SocketAddress, UpstreamGroup } from "../data/upstream-server.ts";
+import { type Addon, loadAddon, type Mapping } from "../native.ts";
+import type { GroupMemory } from "./balance-memory.ts";
+import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
+import type { FromWorker, ServerAddresses, ToWorker, WorkerStart } from "./messages.ts";
+
+const SQ_ENTRIES = 4096;
+const CQ_ENTRIES = 16384;
+const CONNECTIONS_MAX = 65536;
+const BUFFER_RING_ENTRIES = 256;
+/** Address space, not memory: pages are backed when they are first used. */
+const BUFFER_COUNTS: BufferCounts = { small: 16384, large: 4096 };
+const ADDRESSES_MAX = 8;
+const SOCKADDR_STRIDE = 32;
+
+/** Runs in a worker thread started with a WorkerStart as its `workerData`. */
+export function runWorker(program: Program): void {
+  new WorkerThread(program, workerData as WorkerStart).run();
+}
+
+class WorkerThread {
+  private readonly start: WorkerStart;
+  private readonly addon: Addon;
+  private readonly groups: readonly UpstreamGroup[];
+  private readonly loop: EventLoop;
+  private readonly wakeFd: number;
+  /** Arena offset of the first socket address; ADDRESSES_MAX for each server in order. */
+  private readonly sockaddrBase: number;
+  private readonly buffers: Buffers;
+
+  constructor(program: Program, start: WorkerStart) {
+    this.start = start;
+    const addon = loadAddon(start.addonPath);
+    this.addon = addon;
+    addon.pinThread(start.cpu);
+    this.groups = makeGroups(program, start.balance);
+    const routes = program.routes.map((settings) => new Route(settings, this.groups));
+    openRoots(program, routes, addon);
+    const memoryFiles = readMemoryFiles(program);
+    const serverCount = program.upstreams.reduce((sum, group) => sum + group.servers.length, 0);
+    const sockaddrBytes = serverCount * ADDRESSES_MAX * SOCKADDR_STRIDE;
+
+    const memory = expect(addon.ringOpen(start.owner, SQ_ENTRIES, CQ_ENTRIES), "io_uring_setup");
+    const { handle } = memory;
+    const arena = this.map(arenaBytes(BUFFER_COUNTS, sockaddrBytes + memoryBytes(memoryFiles)));
+    const bufferRing = (group: number): Mapping =>
+      expect(addon.ringBuffers(handle, group, BUFFER_RING_ENTRIES), "io_uring_register");
+    this.buffers = new Buffers(
+      arena,
+      BUFFER_COUNTS,
+      [bufferRing(0), bufferRing(1)],
+      BUFFER_RING_ENTRIES,
+    );
+    this.sockaddrBase = this.buffers.extraBase;
+    const files = placeMemoryFiles(
+      memoryFiles,
+      routes,
+      this.buffers.bytes,
+      this.sockaddrBase + sockaddrBytes,
+    );
+    this.wakeFd = addon.eventfd(start.owner);
+    this.loop = new EventLoop({
+      owner: start.owner,
+      ring: new Ring(memory, (toSubmit, minComplete, timeoutMs) =>
+        addon.ringEnter(handle, toSubmit, minComplete, timeoutMs),
+      ),
+      buffers: this.buffers,
+      table: new ConnectionTable(CONNECTIONS_MAX, limitOf(program, start)),
+      slotCountMax: CONNECTIONS_MAX,
+      calls: addon,
+      owners: addon.owners(),
+      clock: addon.ringClock(handle),
+      listeners: start.listeners,
+      wakeFd: this.wakeFd,
+      routes,
+      files,
+      matchRoute: program.matchRoute,
+      isTrustedProxy: program.server.isTrustedProxy ?? null,
+      rateLimiter: start.rateWords && new RateLimiter(start.rateWords, start.owner),
+      idPrefix: randomBytes(4).toString("hex"),
+      onWake: () => this.onWake(),
+      onWarning: (text) => say({ type: "warning", text }),
+    });
+    start.addresses.forEach((servers, group) => {
+      servers.forEach((addresses, server) => {
+        this.setAddresses(group, server, addresses);
+      });
+    });
+  }
+
+  run(): void {
+    say({ type: "ready", wakeFd: this.wakeFd });
+    this.loop.run();
+    say({ type: "drained" });
+  }
+
+  private map(bytes: number): Mapping {
+    return expect(this.addon.map(this.start.owner, bytes, false), "mmap");
+  }
+
+  private onWake(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(parentPort!);
+      if (received === undefined) return;
+      this.onMessage(received.message as ToWorker);
+    }
+  }
+
+  private onMessage(message: ToWorker): void {
+    switch (message.type) {
+      case "drain":
+        this.loop.drain();
+        return;
+      case "addresses":
+        this.setAddresses(message.group, message.server, message.addresses);
+        return;
+      case "statistics":
+        this.sayStatistics();
+        return;
+    }
+  }
+
+  private sayStatistics(): void {
+    const { table, buffers, timers } = this.loop;
+    (globalThis as { gc?: () => void }).gc?.();
+    say({
+      type: "statistics",
+      statistics: {
+        connections: table.clientCount,
+        upstreamConnections: table.upstreamCount,
+        buffersInUse: buffers.inUse,
+        slotsInUse: table.inUse,
+        timers: timers.active,
+        heapUsed: process.memoryUsage().heapUsed,
+      },
+    });
+  }
+
+  /** Writes the addresses of a server as sockaddrs into the arena. */
+  private setAddresses(group: number, index: number, literals: ServerAddresses): void {
+    let serverNumber = index;
+    for (let before = 0; before < group; before++)
+      serverNumber += this.groups[before]!.servers.length;
+    const server = this.groups[group]!.servers[index]!;
+    const addresses: SocketAddress[] = [];
+    for (const literal of literals.slice(0, ADDRESSES_MAX)) {
+      const slot = serverNumber * ADDRESSES_MAX + addresses.length;
+      const offset = this.sockaddrBase + slot * SOCKADDR_STRIDE;
+      const { bytes } = this.buffers;
+      const length = this.addon.writeSockaddr(bytes, offset, literal, server.port);
+      if (length > 0) addresses.push({ offset, length, ipv6: literal.includes(":") });
+    }
+    server.addresses = addresses;
+  }
+}
+
+function makeGroups(program: Program, balance: readonly GroupMemory[]): UpstreamGroup[] {
+  return program.upstreams.map((settings, index) => {
+    const memory = balance[index]!;
+    const servers = settings.servers.map((server, at) => new Server(server, memory.servers[at]!));
+    return new UpstreamGroup(settings, servers, memory.cursor);
+  });
+}
+
+function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) {
+  if (connectionCounts === null) return null;
+  return new ConnectionLimit(connectionCounts, owner, server.maxConcurrentConnections);
+}
+
+function expect<T extends object>(value: T | number, what: string): T {
+  if (typeof value === "number") throw new Error(`${what} failed with errno ${-value}`);
+  return value;
+}
+
+function say(message: FromWorker): void {
+  parentPort!.postMessage(message);
+}

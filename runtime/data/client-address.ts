@@ -1,0 +1,29 @@
+// Who a request is from, as rules and upstreams are told.
+
+import type { Connection } from "./connection.ts";
+import { ADDRESS_BYTES_MAX, type EventLoop } from "./event-loop.ts";
+import { followForwardedFor } from "./forwarded-for.ts";
+
+/** Makes the peer's address known as text in `loop.addresses`, asked from the kernel once. */
+export function readPeerText(loop: EventLoop, connection: Connection): void {
+  if (connection.addressLength !== 0) return;
+  const at = connection.slot * ADDRESS_BYTES_MAX;
+  connection.addressLength = Math.max(0, loop.calls.peerAddress(connection.fd, loop.addresses, at));
+}
+
+/**
+ * Reads the address of the request's client into `loop.clientAddress`: the peer's, or the one that
+ * trusted proxies have named. False when the kernel does not know the peer any more: the connection
+ * has broken off.
+ */
+export function readClientAddress(loop: EventLoop, connection: Connection): boolean {
+  readPeerText(loop, connection);
+  const start = connection.slot * ADDRESS_BYTES_MAX;
+  const { clientAddress, isTrustedProxy, request } = loop;
+  request.isForwarded = false;
+  if (!clientAddress.parse(loop.addresses, start, start + connection.addressLength)) return false;
+  if (isTrustedProxy === null || !isTrustedProxy(clientAddress)) return true;
+  request.isForwarded = true;
+  followForwardedFor(request.bytes, request.fields, isTrustedProxy, clientAddress);
+  return true;
+}

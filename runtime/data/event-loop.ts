@@ -1,0 +1,367 @@
+// A worker's turn: submit and wait, take every completion to the connection it belongs to, look at
+// the clock. This is the only place that knows which operation means what.
+
+import {
+  CLOCK_MONOTONIC_MS,
+  CLOCK_REALTIME_SECS,
+  IORING_ACCEPT_MULTISHOT,
+  IORING_CQE_F_BUFFER,
+  IORING_CQE_F_MORE,
+  IORING_OP_ACCEPT,
+  IORING_OP_ASYNC_CANCEL,
+  IORING_OP_READ,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDONLY,
+  OPEN_HOW_BYTES,
+  OPEN_HOW_FLAGS,
+  OPEN_HOW_RESOLVE,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  USER_OP_ACCEPT,
+  USER_OP_CONNECT,
+  USER_OP_FILE_OPEN,
+  USER_OP_FILE_READ,
+  USER_OP_POLL,
+  USER_OP_RECEIVE,
+  USER_OP_SEND,
+  USER_OP_WAKE,
+} from "../../native/abi.ts";
+import type { ClientAddress, MatchRoute } from "./api.ts";
+import { BUFFER_NONE, type Buffers } from "./buffers.ts";
+import * as client from "./client.ts";
+import { type Connection, type ConnectionTable, ROLE_CLIENT } from "./connection.ts";
+import * as fileAnswer from "./file-answer.ts";
+import { FileCache } from "./file-cache.ts";
+import type { FileStore } from "./file-store.ts";
+import * as files from "./files.ts";
+import { RequestHead } from "./http1-request.ts";
+import { ResponseHead } from "./http1-response.ts";
+import { IpAddress } from "./ip-address.ts";
+import type { RateLimiter } from "./rate-limiter.ts";
+import { ReplyWriter } from "./reply.ts";
+import type { CompletionSink, Ring } from "./ring.ts";
+import type { Route } from "./route.ts";
+import { Sockets } from "./sockets.ts";
+import { TICK_MS, TimerWheel } from "./timer-wheel.ts";
+import * as tunnel from "./tunnel.ts";
+import * as upstream from "./upstream.ts";
+
+/** Native calls of the data path, beside `enter`. Only files make some for a request. */
+export interface DataCalls {
+  socket(owner: number, ipv6: boolean): number;
+  peerAddress(fd: number, memory: Uint8Array, offset: number): number;
+  fileStatus(fd: number, words: Float64Array, offset: number): number;
+  shutdownWrite(fd: number): number;
+  sendfile(socketFd: number, fileFd: number, offset: number, count: number): number;
+  close(fd: number): number;
+}
+
+/** Everything a loop is made of; the worker thread (or a test) builds it. */
+export interface LoopParts {
+  readonly owner: number;
+  readonly ring: Ring;
+  readonly buffers: Buffers;
+  readonly table: ConnectionTable;
+  readonly slotCountMax: number;
+  readonly calls: DataCalls;
+  readonly owners: Uint8Array;
+  readonly clock: Uint32Array;
+  readonly listeners: readonly number[];
+  readonly wakeFd: number;
+  readonly routes: readonly Route[];
+  readonly files: FileStore;
+  readonly matchRoute: MatchRoute;
+  /** Whether X-Forwarded-For of this peer is believed; null: nobody's is. */
+  readonly isTrustedProxy: ((peer: ClientAddress) => boolean) | null;
+  /** Null: no route has a rate limit. */
+  readonly rateLimiter: RateLimiter | null;
+  /** Eight hexadecimal digits that begin every request id of this worker. */
+  readonly idPrefix: string;
+  /** Called on the loop when the main thread has signalled. */
+  readonly onWake: () => void;
+  readonly onWarning: (text: string) => void;
+}
+
+/** Arena offsets of the control area. */
+const WAKE_WORD = 0;
+/** struct open_how: below a root directory, and for a file that the config names itself. */
+export const OPEN_HOW_BENEATH = 64;
+export const OPEN_HOW_PLAIN = 128;
+/** Scratch for a request's normalised host and path. */
+export const TARGET_SCRATCH = 128 * 1024;
+/** Scratch for a response head being rewritten. */
+export const HEAD_SCRATCH = 256 * 1024;
+
+/** Longest text form of an address: IPv6 with an embedded IPv4. */
+export const ADDRESS_BYTES_MAX = 46;
+
+/** Pause before accepting again when descriptors ran out: half a second. */
+const ACCEPT_PAUSE_TICKS = 4;
+/** Between two warnings about refused connections: a minute. */
+const REFUSED_SILENT_TICKS = Math.round(60_000 / TICK_MS);
+
+export class EventLoop implements CompletionSink {
+  readonly ring: Ring;
+  readonly buffers: Buffers;
+  readonly bytes: Uint8Array;
+  readonly table: ConnectionTable;
+  readonly timers: TimerWheel;
+  readonly sockets: Sockets;
+  readonly calls: DataCalls;
+  readonly replies: ReplyWriter;
+  readonly request: RequestHead;
+  readonly response: ResponseHead;
+  readonly routes: readonly Route[];
+  readonly matchRoute: MatchRoute;
+  readonly isTrustedProxy: ((peer: ClientAddress) => boolean) | null;
+  readonly rateLimiter: RateLimiter | null;
+  readonly files: FileStore;
+  readonly fileCache: FileCache;
+  /** Client addresses as text, ADDRESS_BYTES_MAX a slot; filled when first needed. */
+  readonly addresses: Uint8Array;
+  /** The client of the request that is being looked at; set by `readClientAddress`. */
+  readonly clientAddress = new IpAddress();
+  readonly owner: number;
+  /** The largest head limit and header timeout of any route: they hold until a route is known. */
+  readonly headBytesMax: number;
+  readonly headerTimeoutMs: number;
+  /** No new work: stop accepting, answer what is under way, then end. */
+  draining = false;
+
+  private readonly owners: Uint8Array;
+  private readonly ownerMark: number;
+  private readonly clock: Uint32Array;
+  private clockMs: number;
+  private readonly listeners: readonly number[];
+  private readonly wakeFd: number;
+  private readonly onWake: () => void;
+  private readonly onWarning: (text: string) => void;
+  private readonly acceptArmed: boolean[];
+  /** The tick to accept again at after descriptors ran out, or -1. */
+  private acceptPausedUntil = -1;
+  /** Connections over the limit, and the tick from which on to say so again. */
+  private refusedCount = 0;
+  private refusedSilentUntil = 0;
+
+  constructor(parts: LoopParts) {
+    this.ring = parts.ring;
+    this.buffers = parts.buffers;
+    this.bytes = parts.buffers.bytes;
+    this.table = parts.table;
+    this.timers = new TimerWheel(parts.slotCountMax);
+    this.calls = parts.calls;
+    this.owner = parts.owner;
+    this.owners = parts.owners;
+    this.ownerMark = parts.owner + 1;
+    this.sockets = new Sockets(
+      parts.ring,
+      parts.buffers,
+      this.timers,
+      parts.table,
+      parts.slotCountMax,
+      parts.owners,
+      (file) => this.fileCache.release(file),
+    );
+    this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
+    this.request = new RequestHead(this.bytes);
+    this.response = new ResponseHead(this.bytes);
+    this.routes = parts.routes;
+    this.matchRoute = parts.matchRoute;
+    this.isTrustedProxy = parts.isTrustedProxy;
+    this.rateLimiter = parts.rateLimiter;
+    this.files = parts.files;
+    this.fileCache = new FileCache(parts.calls);
+    this.addresses = new Uint8Array(parts.slotCountMax * ADDRESS_BYTES_MAX);
+    this.writeOpenHow(OPEN_HOW_BENEATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    this.writeOpenHow(OPEN_HOW_PLAIN, RESOLVE_NO_MAGICLINKS);
+    this.clock = parts.clock;
+    this.clockMs = parts.clock[CLOCK_MONOTONIC_MS]!;
+    this.listeners = parts.listeners;
+    this.wakeFd = parts.wakeFd;
+    this.onWake = parts.onWake;
+    this.onWarning = parts.onWarning;
+    this.acceptArmed = parts.listeners.map(() => false);
+    this.headBytesMax = parts.routes.reduce(
+      (most, route) => Math.max(most, route.limits.maxRequestHeaderSize),
+      parts.routes.length === 0 ? 8192 : 0,
+    );
+    this.headerTimeoutMs = parts.routes.reduce(
+      (most, route) => Math.max(most, route.headerTimeoutMs),
+      parts.routes.length === 0 ? 30_000 : 0,
+    );
+  }
+
+  private writeOpenHow(at: number, resolve: number): void {
+    const words = new Uint32Array(this.bytes.buffer, at, OPEN_HOW_BYTES / 4).fill(0);
+    // O_NONBLOCK: opening a FIFO must not wait for its writer.
+    words[OPEN_HOW_FLAGS] = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+    words[OPEN_HOW_RESOLVE] = resolve;
+  }
+
+  /** The wall clock at the beginning of this turn. */
+  get realtimeSecs(): number {
+    return this.clock[CLOCK_REALTIME_SECS]!;
+  }
+
+  /** Serves until it is told to drain and the last connection has gone. */
+  run(): void {
+    this.armWake();
+    this.armAccepts();
+    while (!(this.draining && this.table.clientCount === 0)) this.turn(TICK_MS);
+    this.fileCache.clear();
+  }
+
+  /** One turn, waiting at most `timeoutMs`. */
+  turn(timeoutMs: number): void {
+    this.buffers.provide();
+    if (this.sockets.starving.length > 0) this.sockets.feed();
+    const result = this.ring.submitAndWait(timeoutMs);
+    if (result < 0) throw new Error(`io_uring_enter failed with errno ${-result}`);
+    const clockMs = this.clock[CLOCK_MONOTONIC_MS]!;
+    const elapsedMs = (clockMs - this.clockMs) >>> 0; // the word wraps after 49 days
+    this.clockMs = clockMs;
+    this.replies.setClock(this.clock[CLOCK_REALTIME_SECS]!);
+    this.timers.elapse(elapsedMs);
+    this.fileCache.expire(this.timers.tick);
+    this.ring.reap(this);
+    this.timers.fire(this);
+    if (this.acceptPausedUntil >= 0 && this.timers.tick >= this.acceptPausedUntil) {
+      this.acceptPausedUntil = -1;
+      this.armAccepts();
+    }
+  }
+
+  /** Stops accepting and lets go of idle connections; `run` returns when the last one has ended. */
+  drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    for (let index = 0; index < this.listeners.length; index++) {
+      if (!this.acceptArmed[index]) continue;
+      // user_data of the multishot accept, in the SQE's address words.
+      this.ring.push(IORING_OP_ASYNC_CANCEL, -1, 0, index, USER_OP_ACCEPT << 24, 0, 0, 0, 0, 0);
+    }
+    for (const connection of this.table.list) {
+      if (connection.role === ROLE_CLIENT) client.drain(this, connection);
+      else upstream.drain(this, connection);
+    }
+  }
+
+  onCompletion(slot: number, opGeneration: number, result: number, flags: number): void {
+    const op = opGeneration >>> 24;
+    if (op === USER_OP_ACCEPT) {
+      this.onAccept(slot, result, flags);
+      return;
+    }
+    if (op === USER_OP_WAKE) {
+      this.onWake();
+      this.armWake();
+      return;
+    }
+    if (op === 0) return; // the cancellation of an accept
+    const connection = this.table.list[slot]!;
+    if (connection.generation !== (opGeneration & 0xffffff)) return;
+    connection.pendingOps--;
+    let buffer = BUFFER_NONE;
+    if (op === USER_OP_RECEIVE) {
+      connection.receiving = false;
+      if ((flags & IORING_CQE_F_BUFFER) !== 0)
+        buffer = this.buffers.received(connection.receiveGroup, flags);
+    } else if (op === USER_OP_SEND) connection.sending = false;
+    if (connection.closing) {
+      this.onClosing(connection, op, result, buffer);
+      return;
+    }
+    switch (op) {
+      case USER_OP_RECEIVE:
+        if (connection.tunnel) tunnel.onReceived(this, connection, result, buffer);
+        else if (connection.role === ROLE_CLIENT)
+          client.onReceived(this, connection, result, buffer);
+        else upstream.onReceived(this, connection, result, buffer);
+        return;
+      case USER_OP_SEND:
+        if (connection.tunnel) tunnel.onSent(this, connection, result);
+        else if (connection.role === ROLE_CLIENT) client.onSent(this, connection, result);
+        else upstream.onSent(this, connection, result);
+        return;
+      case USER_OP_CONNECT:
+        upstream.onConnected(this, connection, result);
+        return;
+      case USER_OP_FILE_OPEN:
+        files.onOpened(this, connection, result);
+        return;
+      case USER_OP_FILE_READ:
+        fileAnswer.onRead(this, connection, result);
+        return;
+      case USER_OP_POLL:
+        fileAnswer.continueSending(this, connection);
+        return;
+    }
+  }
+
+  onTimer(slot: number): void {
+    const connection = this.table.list[slot]!;
+    if (connection.closing) return;
+    if (connection.tunnel) tunnel.end(this, connection);
+    else if (connection.role === ROLE_CLIENT) client.onTimer(this, connection);
+    else upstream.onTimer(this, connection);
+  }
+
+  /** Notes a descriptor as ours, so that it is closed should this worker die. */
+  own(fd: number): void {
+    this.owners[fd] = this.ownerMark;
+  }
+
+  closeFile(fd: number): void {
+    this.calls.close(fd);
+  }
+
+  private onClosing(connection: Connection, op: number, result: number, buffer: number): void {
+    if (op === USER_OP_FILE_OPEN && result >= 0) this.closeFile(result);
+    this.sockets.onClosing(connection, buffer);
+  }
+
+  /** Counts a connection over the limit, and says so once a minute. */
+  noteRefused(): void {
+    this.refusedCount++;
+    const { tick } = this.timers;
+    if (tick < this.refusedSilentUntil) return;
+    this.refusedSilentUntil = tick + REFUSED_SILENT_TICKS;
+    this.onWarning(`max_concurrent_connections is reached; ${this.refusedCount} refused so far`);
+  }
+
+  private onAccept(listener: number, result: number, flags: number): void {
+    if ((flags & IORING_CQE_F_MORE) === 0) this.acceptArmed[listener] = false;
+    if (result >= 0) {
+      this.own(result);
+      client.onAccepted(this, result);
+    } else if (!this.draining) {
+      this.onWarning(`accept failed with errno ${-result}; trying again in half a second`);
+      this.acceptPausedUntil = this.timers.tick + ACCEPT_PAUSE_TICKS;
+      return;
+    }
+    if (this.acceptPausedUntil < 0) this.armAccepts();
+  }
+
+  private armAccepts(): void {
+    if (this.draining) return;
+    const head = IORING_OP_ACCEPT | (IORING_ACCEPT_MULTISHOT << 16);
+    const opGeneration = USER_OP_ACCEPT << 24;
+    for (let index = 0; index < this.listeners.length; index++) {
+      if (this.acceptArmed[index]) continue;
+      this.acceptArmed[index] = true;
+      const flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+      this.ring.push(head, this.listeners[index]!, 0, 0, 0, 0, flags, index, opGeneration, 0);
+    }
+  }
+
+  private armWake(): void {
+    const address = this.buffers.addressOf(WAKE_WORD);
+    const { addressHigh } = this.buffers;
+    const opGeneration = USER_OP_WAKE << 24;
+    this.ring.push(IORING_OP_READ, this.wakeFd, 0, address, addressHigh, 8, 0, 0, opGeneration, 0);
+  }
+}

@@ -1,0 +1,49 @@
+// What file routes serve, prepared at start: roots, content types, and for `mode = "memory"` the
+// files' bytes in the arena. Loading itself is the control side's work; this is its result.
+
+import { ByteMap } from "./byte-map.ts";
+import { ascii } from "./bytes.ts";
+import { FileEntry, TYPE_BYTES_MAX } from "./file-entry.ts";
+
+const DOT = 0x2e;
+const SLASH = 0x2f;
+const DEFAULT_TYPE = ascii("application/octet-stream");
+
+export class FileStore {
+  private readonly typeOfExtension = new ByteMap();
+  private readonly types: Uint8Array[] = [];
+  /** Files of memory routes; their routes know them by index. */
+  readonly memory: FileEntry[] = [];
+  /** Stands between the parts of an answer with several ranges. */
+  readonly boundary: Uint8Array;
+
+  /**
+   * `types`: content type by extension, without the dot, lower-case. `boundary`: letters and digits
+   * that no file holds, so best random ones.
+   */
+  constructor(types: ReadonlyMap<string, string>, boundary: string) {
+    this.boundary = ascii(boundary);
+    for (const [extension, type] of types) {
+      this.typeOfExtension.set(ascii(extension), this.types.length);
+      if (type.length > TYPE_BYTES_MAX) throw new Error(`content type too long: ${type}`);
+      this.types.push(ascii(type));
+    }
+  }
+
+  /** The content type of the path in `bytes[start, end)`, by its extension. */
+  typeOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    let at = end;
+    while (at > start && bytes[at - 1] !== DOT && bytes[at - 1] !== SLASH) at--;
+    if (at === start || bytes[at - 1] !== DOT) return DEFAULT_TYPE;
+    const index = this.typeOfExtension.get(bytes, at, end);
+    return index < 0 ? DEFAULT_TYPE : this.types[index]!;
+  }
+
+  /** Adds a memory file that begins at the arena's `start`; the caller describes it. */
+  addMemoryFile(start: number): FileEntry {
+    const entry = new FileEntry(0);
+    entry.bodyStart = start;
+    this.memory.push(entry);
+    return entry;
+  }
+}

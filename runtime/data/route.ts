@@ -1,0 +1,65 @@
+// A route as the data path sees it: one shape for both kinds, texts as bytes, times in
+// milliseconds.
+
+import type { ClientAddress, PolicyRequest, RouteLimits, RouteSettings } from "./api.ts";
+import type { ByteMap } from "./byte-map.ts";
+import { ascii } from "./bytes.ts";
+import { routeHashOf } from "./rate-limiter.ts";
+import type { UpstreamGroup } from "./upstream-server.ts";
+
+export class Route {
+  readonly key: string;
+  readonly isProxy: boolean;
+  readonly prefixBytes: number;
+  readonly limits: RouteLimits;
+  readonly headerTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** What the route is called in the table of rate limits. */
+  readonly keyHash: number;
+  /** Requests a minute; 0 is no limit. */
+  readonly rateLimit: number;
+  /** A check of this route looks at the client's address. */
+  readonly needsClient: boolean;
+  readonly allowsClient: ((client: ClientAddress) => boolean) | null;
+  readonly policy: ((request: PolicyRequest) => number) | null;
+  readonly allow: Uint8Array;
+
+  // Proxy routes.
+  readonly group: UpstreamGroup | null;
+  readonly basePath: Uint8Array;
+  readonly preserveHost: boolean;
+
+  // File routes. `rootFd` is a directory or the one file; set by `FileStore` at start.
+  readonly index: Uint8Array;
+  /** The absolute path of a route to a single file. */
+  readonly filePath: Uint8Array;
+  rootFd = -1;
+  isDirectory = false;
+  /** Memory mode: path below the root → index of the file. */
+  memory: ByteMap | null = null;
+
+  constructor(settings: RouteSettings, groups: readonly UpstreamGroup[]) {
+    const { limits } = settings;
+    this.key = settings.key;
+    this.isProxy = settings.kind === "proxy";
+    this.prefixBytes = settings.prefix.length;
+    this.limits = limits;
+    this.headerTimeoutMs = limits.clientHeaderTimeoutSecs * 1000;
+    this.bodyTimeoutMs = limits.clientBodyTimeoutSecs * 1000;
+    this.connectTimeoutMs = limits.backendConnectTimeoutSecs * 1000;
+    this.idleTimeoutMs = limits.idleConnectionTimeoutSecs * 1000;
+    this.allowsClient = settings.allowsClient ?? null;
+    this.keyHash = routeHashOf(settings.key);
+    this.rateLimit = limits.rateLimitRequestsPerMin;
+    this.needsClient = this.allowsClient !== null || this.rateLimit > 0;
+    this.policy = settings.policy ?? null;
+    this.group = settings.kind === "proxy" ? groups[settings.upstream]! : null;
+    this.basePath = ascii(settings.kind === "proxy" ? settings.basePath : "");
+    this.preserveHost = settings.kind === "proxy" && settings.preserveHost;
+    this.index = new TextEncoder().encode(settings.kind === "file" ? settings.index : "");
+    this.filePath = new TextEncoder().encode(settings.kind === "file" ? settings.path : "");
+    this.allow = ascii(settings.allow ?? (settings.kind === "file" ? "GET, HEAD" : ""));
+  }
+}

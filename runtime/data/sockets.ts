@@ -1,0 +1,303 @@
+// What both roles do with a socket: receive, send a queue of segments, close. Each operation on a
+// connection is counted until it completes; memory that the kernel may still read or write is given
+// back only then.
+
+import {
+  IORING_ASYNC_CANCEL_ALL,
+  IORING_ASYNC_CANCEL_FD,
+  IORING_OP_ASYNC_CANCEL,
+  IORING_OP_CLOSE,
+  IORING_OP_RECV,
+  IORING_OP_SEND,
+  IORING_RECVSEND_POLL_FIRST,
+  IOSQE_BUFFER_SELECT,
+  MSG_MORE,
+  MSG_NOSIGNAL,
+  USER_OP_CANCEL,
+  USER_OP_CLOSE,
+  USER_OP_RECEIVE,
+  USER_OP_SEND,
+} from "../../native/abi.ts";
+import { BUFFER_NONE, type Buffers } from "./buffers.ts";
+import { check } from "./checks.ts";
+import { type Connection, type ConnectionTable, SEGMENT_COUNT_MAX } from "./connection.ts";
+import type { FileEntry } from "./file-entry.ts";
+import type { Ring } from "./ring.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+
+const SEGMENT_MASK = SEGMENT_COUNT_MAX - 1;
+const RECEIVE_HEAD = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8);
+
+export class Sockets {
+  private readonly ring: Ring;
+  private readonly buffers: Buffers;
+  private readonly timers: TimerWheel;
+  private readonly table: ConnectionTable;
+  private readonly owners: Uint8Array;
+  private readonly releaseFile: (file: FileEntry) => void;
+  /** Four words a segment: buffer to free (or BUFFER_NONE), start, end, unused. */
+  private readonly segments: Int32Array;
+  /** Connections whose receive found no buffer. */
+  readonly starving: Connection[] = [];
+
+  constructor(
+    ring: Ring,
+    buffers: Buffers,
+    timers: TimerWheel,
+    table: ConnectionTable,
+    slotCountMax: number,
+    owners: Uint8Array,
+    releaseFile: (file: FileEntry) => void,
+  ) {
+    this.ring = ring;
+    this.buffers = buffers;
+    this.timers = timers;
+    this.table = table;
+    this.owners = owners;
+    this.releaseFile = releaseFile;
+    this.segments = new Int32Array(slotCountMax * SEGMENT_COUNT_MAX * 4);
+  }
+
+  /**
+   * Queues one operation of `connection`. The arguments are those of `Ring.push`.
+   */
+  submit(
+    connection: Connection,
+    op: number,
+    head: number,
+    fd: number,
+    address: number,
+    length: number,
+    opFlags: number,
+    bufferGroup: number,
+  ): void {
+    connection.pendingOps++;
+    this.ring.push(
+      head,
+      fd,
+      0,
+      address,
+      address === 0 ? 0 : this.buffers.addressHigh,
+      length,
+      opFlags,
+      connection.slot,
+      (op << 24) | connection.generation,
+      bufferGroup,
+    );
+  }
+
+  /**
+   * Receives into a buffer that the kernel picks from `group` when bytes are there, so that waiting
+   * holds no memory. `pollFirst`: nothing is expected right now, don't try before waiting (5.19).
+   */
+  receive(connection: Connection, group: number, pollFirst: boolean): void {
+    check(!connection.receiving && !connection.closing);
+    connection.receiving = true;
+    connection.receiveGroup = group;
+    const head = pollFirst ? RECEIVE_HEAD | (IORING_RECVSEND_POLL_FIRST << 16) : RECEIVE_HEAD;
+    this.submit(connection, USER_OP_RECEIVE, head, connection.fd, 0, 0, 0, group);
+  }
+
+  /** Receives behind what `inBuffer` holds already: the rest of a head. */
+  receiveMore(connection: Connection): void {
+    check(!connection.receiving && !connection.closing && connection.inBuffer !== BUFFER_NONE);
+    connection.receiving = true;
+    const address = this.buffers.addressOf(connection.inEnd);
+    const room = this.buffers.limit(connection.inBuffer) - connection.inEnd;
+    check(room > 0);
+    this.submit(connection, USER_OP_RECEIVE, IORING_OP_RECV, connection.fd, address, room, 0, 0);
+  }
+
+  /**
+   * Makes room behind the input for the rest of a head: moves it to the buffer's start, or to a
+   * large buffer. False: the head fills a large buffer, or there is none left.
+   */
+  makeRoom(connection: Connection): boolean {
+    const { buffers } = this;
+    const buffer = connection.inBuffer;
+    if (connection.inEnd < buffers.limit(buffer)) return true;
+    let start = buffers.start(buffer);
+    if (connection.inStart === start) {
+      const larger = buffers.isSmall(buffer) ? buffers.takeLarge() : BUFFER_NONE;
+      if (larger === BUFFER_NONE) return false;
+      start = buffers.start(larger);
+      connection.inBuffer = larger;
+    }
+    buffers.bytes.copyWithin(start, connection.inStart, connection.inEnd);
+    if (connection.inBuffer !== buffer) buffers.free(buffer);
+    connection.headScanned += start - connection.inStart;
+    connection.inEnd += start - connection.inStart;
+    connection.inStart = start;
+    return true;
+  }
+
+  /** Gives the input buffer back. */
+  dropInput(connection: Connection): void {
+    this.buffers.free(connection.inBuffer);
+    connection.inBuffer = BUFFER_NONE;
+    connection.inStart = 0;
+    connection.inEnd = 0;
+  }
+
+  /** Puts `bytes[start, end)` behind what waits to be sent. `buffer` is freed when it has gone. */
+  queue(connection: Connection, buffer: number, start: number, end: number): void {
+    check(connection.segmentCount < SEGMENT_COUNT_MAX && start < end);
+    const index = (connection.segmentHead + connection.segmentCount) & SEGMENT_MASK;
+    const at = (connection.slot * SEGMENT_COUNT_MAX + index) << 2;
+    this.segments[at] = buffer;
+    this.segments[at + 1] = start;
+    this.segments[at + 2] = end;
+    connection.segmentCount++;
+    connection.segmentOpen = false;
+  }
+
+  /**
+   * Room for `bytes` at the end of the send queue: behind the last segment if that is ours to
+   * extend, else in a new one. Returns the offset to write at, or -1 when no buffer is left. What
+   * was written is made part of the queue by `extend`.
+   */
+  compose(connection: Connection, bytes: number): number {
+    if (connection.segmentOpen) {
+      const at = this.lastSegment(connection);
+      const end = this.segments[at + 2]!;
+      if (this.buffers.limit(this.segments[at]!) - end >= bytes) return end;
+    }
+    if (connection.segmentCount === SEGMENT_COUNT_MAX) return -1;
+    const buffer = this.buffers.takeFor(bytes);
+    if (buffer === BUFFER_NONE) return -1;
+    const start = this.buffers.start(buffer);
+    const index = (connection.segmentHead + connection.segmentCount) & SEGMENT_MASK;
+    const at = (connection.slot * SEGMENT_COUNT_MAX + index) << 2;
+    this.segments[at] = buffer;
+    this.segments[at + 1] = start;
+    this.segments[at + 2] = start;
+    connection.segmentCount++;
+    connection.segmentOpen = true;
+    return start;
+  }
+
+  /** Ends the last, open segment at `end`. */
+  extend(connection: Connection, end: number): void {
+    check(connection.segmentOpen);
+    this.segments[this.lastSegment(connection) + 2] = end;
+  }
+
+  private lastSegment(connection: Connection): number {
+    const index = (connection.segmentHead + connection.segmentCount - 1) & SEGMENT_MASK;
+    return (connection.slot * SEGMENT_COUNT_MAX + index) << 2;
+  }
+
+  /**
+   * Makes the connection the owner of the buffer whose bytes the first segment is sending, when
+   * that segment was queued with BUFFER_NONE. Returns false when it was sent already.
+   */
+  adoptFirstSegment(connection: Connection, buffer: number): boolean {
+    if (connection.segmentCount === 0) return false;
+    const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
+    if (this.segments[at] !== BUFFER_NONE) return false;
+    this.segments[at] = buffer;
+    return true;
+  }
+
+  /** Whether the first segment is still under way and not the queue's own: a request's head. */
+  sendsBorrowed(connection: Connection): boolean {
+    if (!connection.sending) return false;
+    const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
+    return this.segments[at] === BUFFER_NONE;
+  }
+
+  /** Sends the first segment, unless a send is in flight or there is nothing to send. */
+  send(connection: Connection): void {
+    if (connection.sending || connection.connecting || connection.segmentCount === 0) return;
+    const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
+    const start = this.segments[at + 1]!;
+    const length = this.segments[at + 2]! - start;
+    const more = connection.segmentCount > 1 || connection.fileSending;
+    connection.sending = true;
+    if (connection.segmentCount === 1) connection.segmentOpen = false;
+    this.submit(
+      connection,
+      USER_OP_SEND,
+      IORING_OP_SEND,
+      connection.fd,
+      this.buffers.addressOf(start),
+      length,
+      more ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL,
+      0,
+    );
+  }
+
+  /** Books `sent` bytes of the first segment. Returns true when the whole queue has gone. */
+  onSent(connection: Connection, sent: number): boolean {
+    const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
+    const start = this.segments[at + 1]! + sent;
+    this.segments[at + 1] = start;
+    if (start >= this.segments[at + 2]!) this.dropFirstSegment(connection);
+    return connection.segmentCount === 0;
+  }
+
+  private dropFirstSegment(connection: Connection): void {
+    this.buffers.free(
+      this.segments[(connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2]!,
+    );
+    connection.segmentHead = (connection.segmentHead + 1) & SEGMENT_MASK;
+    connection.segmentCount--;
+    if (connection.segmentCount === 0) connection.segmentOpen = false;
+  }
+
+  /**
+   * Cancels what is under way and closes. The slot is free when the last operation has completed.
+   */
+  close(connection: Connection): void {
+    if (connection.closing) return;
+    connection.closing = true;
+    connection.peer = null;
+    if (connection.pendingOps > 0) {
+      const flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+      this.submit(
+        connection,
+        USER_OP_CANCEL,
+        IORING_OP_ASYNC_CANCEL,
+        connection.fd,
+        0,
+        0,
+        flags,
+        0,
+      );
+    }
+    this.owners[connection.fd] = 0;
+    this.submit(connection, USER_OP_CLOSE, IORING_OP_CLOSE, connection.fd, 0, 0, 0, 0);
+  }
+
+  /** A completion for a connection that is being closed; `buffer` came with it. */
+  onClosing(connection: Connection, buffer: number): void {
+    this.buffers.free(buffer);
+    if (connection.pendingOps > 0) return;
+    while (connection.segmentCount > 0) this.dropFirstSegment(connection);
+    this.dropInput(connection);
+    this.buffers.free(connection.sentBuffer);
+    this.buffers.free(connection.fileBuffer);
+    if (connection.file !== null && connection.file.fd >= 0) this.releaseFile(connection.file);
+    this.timers.remove(connection.slot);
+    this.table.release(connection);
+  }
+
+  /** Notes a receive that found no buffer; `feed` tries it again. */
+  starve(connection: Connection): void {
+    if (connection.starved) return;
+    connection.starved = true;
+    this.starving.push(connection);
+  }
+
+  /** Receives again for connections that found no buffer, as many as there are buffers now. */
+  feed(): void {
+    const group = this.buffers.bodyGroup;
+    let rounds = Math.min(this.starving.length, this.buffers.available(group));
+    while (rounds-- > 0) {
+      const connection = this.starving.pop()!;
+      if (!connection.starved) continue; // its slot has been given away since
+      connection.starved = false;
+      if (!connection.closing && !connection.receiving) this.receive(connection, group, false);
+    }
+  }
+}

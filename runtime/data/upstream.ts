@@ -1,0 +1,322 @@
+// Upstream connections: made, pooled, tried again, given up. What they bring is in response.ts.
+
+import {
+  EAGAIN,
+  ECANCELED,
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ETIMEDOUT,
+  IORING_OP_CONNECT,
+  USER_OP_CONNECT,
+} from "../../native/abi.ts";
+import { NO_SERVER } from "./balance.ts";
+import { BUFFER_NONE } from "./buffers.ts";
+import { copyWithin } from "./bytes.ts";
+import * as client from "./client.ts";
+import {
+  type Connection,
+  REQUEST_BODY,
+  RESPONSE_BODY,
+  RESPONSE_WAITING,
+  ROLE_UPSTREAM,
+} from "./connection.ts";
+import type { EventLoop } from "./event-loop.ts";
+import { BODY_UNTIL_CLOSE } from "./http1-request.ts";
+import * as proxy from "./proxy.ts";
+import * as response from "./response.ts";
+import type { Route } from "./route.ts";
+import type { Server, SocketAddress } from "./upstream-server.ts";
+
+const RESPONSE_IDLE_MS = 60_000;
+
+/** Finds a connection for a request whose head is in `sentBuffer`, and sends it. */
+export function connect(loop: EventLoop, connection: Connection, route: Route): void {
+  const server = route.group!.servers[connection.serverIndex]!;
+  const idle = connection.retried ? null : server.idleTop;
+  if (idle === null) {
+    connectFresh(loop, connection, route, server);
+    return;
+  }
+  server.remove(idle);
+  idle.reused = true;
+  attach(loop, connection, idle, route);
+}
+
+function connectFresh(loop: EventLoop, connection: Connection, route: Route, server: Server): void {
+  const address = server.addresses[connection.addressIndex];
+  if (address === undefined) {
+    tryNext(loop, connection, 502);
+    return;
+  }
+  const peer = open(loop, server, address);
+  if (peer === null) {
+    client.fail(loop, connection, 503);
+    return;
+  }
+  loop.timers.set(peer.slot, route.connectTimeoutMs);
+  attach(loop, connection, peer, route);
+}
+
+/** A new socket on its way to `address`, or null when descriptors or slots ran out. */
+function open(loop: EventLoop, server: Server, address: SocketAddress): Connection | null {
+  const peer = loop.table.take(ROLE_UPSTREAM);
+  if (peer === null) return null;
+  const fd = loop.calls.socket(loop.owner, address.ipv6);
+  if (fd < 0) {
+    loop.table.release(peer);
+    return null;
+  }
+  peer.fd = fd;
+  peer.server = server;
+  peer.connecting = true;
+  peer.pendingOps++;
+  const { buffers, ring } = loop;
+  const at = buffers.addressOf(address.offset);
+  const opGeneration = (USER_OP_CONNECT << 24) | peer.generation;
+  const high = buffers.addressHigh;
+  ring.push(IORING_OP_CONNECT, fd, address.length, at, high, 0, 0, peer.slot, opGeneration, 0);
+  return peer;
+}
+
+/** Makes the two one exchange and queues the request. */
+function attach(loop: EventLoop, connection: Connection, peer: Connection, route: Route): void {
+  const { sockets } = loop;
+  connection.peer = peer;
+  peer.peer = connection;
+  peer.responseState = RESPONSE_WAITING;
+  peer.counted = true;
+  peer.server!.state.addInFlight(loop.owner, 1);
+  peer.interimCount = 0;
+  sockets.queue(peer, BUFFER_NONE, connection.sentStart, connection.sentEnd);
+  sockets.send(peer);
+  peer.keepAlive = route.limits.maxIdleConnectionsPerHost > 0;
+  // The body waits for the connection: while nothing of it is queued, another server can be tried.
+  if (peer.connecting) return;
+  loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
+  if (!peer.receiving && !peer.starved) sockets.receive(peer, loop.buffers.bodyGroup, true);
+  if (connection.requestState === REQUEST_BODY) proxy.pumpBody(loop, connection);
+}
+
+/** The exchange of an upstream connection has ended, in whatever way. */
+export function endCount(loop: EventLoop, peer: Connection): void {
+  if (!peer.counted) return;
+  peer.counted = false;
+  peer.server!.state.addInFlight(loop.owner, -1);
+}
+
+export function onConnected(loop: EventLoop, peer: Connection, result: number): void {
+  const connection = peer.peer;
+  peer.connecting = false;
+  if (connection === null) {
+    loop.sockets.close(peer);
+    return;
+  }
+  if (result < 0) {
+    connectFailed(loop, connection, peer, result);
+    return;
+  }
+  loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
+  if (connection.requestState === REQUEST_BODY) {
+    proxy.pumpBody(loop, connection);
+    if (connection.peer !== peer) return;
+  }
+  loop.sockets.send(peer);
+  if (!peer.receiving) loop.sockets.receive(peer, loop.buffers.bodyGroup, true);
+}
+
+function connectFailed(
+  loop: EventLoop,
+  connection: Connection,
+  peer: Connection,
+  result: number,
+): void {
+  const outOfDescriptors = result === -EMFILE || result === -ENFILE || result === -EAGAIN;
+  const timedOut = result === -ETIMEDOUT;
+  leave(loop, connection, peer);
+  tryNext(loop, connection, outOfDescriptors ? 503 : timedOut ? 504 : 502);
+}
+
+/**
+ * Closes an upstream and parts it from its client. While the kernel may still read the request from
+ * the client's buffer, the buffer goes with the upstream.
+ */
+export function leave(loop: EventLoop, connection: Connection, peer: Connection): void {
+  if (peer.sending && loop.sockets.adoptFirstSegment(peer, connection.sentBuffer))
+    connection.sentBuffer = BUFFER_NONE;
+  connection.peer = null;
+  endCount(loop, peer);
+  loop.sockets.close(peer);
+}
+
+/**
+ * Goes to the next address, or the next server, for a request of which nothing has been sent;
+ * when all have been tried, the client gets `status`.
+ */
+function tryNext(loop: EventLoop, connection: Connection, status: number): void {
+  const route = connection.route!;
+  const { servers, balancer } = route.group!;
+  const { serverIndex, firstServer, clientHash } = connection;
+  connection.addressIndex++;
+  if (connection.addressIndex >= servers[serverIndex]!.addresses.length) {
+    const next = balancer.next(serverIndex, firstServer, clientHash);
+    if (next === NO_SERVER) {
+      client.fail(loop, connection, status);
+      return;
+    }
+    proxy.renameHost(loop, connection, servers[next]!);
+    connection.addressIndex = 0;
+    connection.serverIndex = next;
+  }
+  connect(loop, connection, route);
+}
+
+export function onSent(loop: EventLoop, peer: Connection, result: number): void {
+  const connection = peer.peer;
+  if (result < 0) {
+    // The answer may be here all the same: an upstream that refuses a body closes early. What the
+    // receive reports decides; there is nothing more to send.
+    if (connection === null) loop.sockets.close(peer);
+    return;
+  }
+  loop.sockets.onSent(peer, result);
+  loop.sockets.send(peer);
+  if (connection === null) return;
+  loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
+  if (connection.requestState === REQUEST_BODY) proxy.pumpBody(loop, connection);
+}
+
+export function onReceived(
+  loop: EventLoop,
+  peer: Connection,
+  result: number,
+  buffer: number,
+): void {
+  const connection = peer.peer;
+  if (result === -ENOBUFS) {
+    loop.sockets.starve(peer);
+    return;
+  }
+  if (connection === null) {
+    // An idle connection: the upstream closed it, or sent what nobody asked for.
+    loop.buffers.free(buffer);
+    if (peer.pooled) peer.server!.remove(peer);
+    loop.sockets.close(peer);
+    return;
+  }
+  if (result <= 0) {
+    loop.buffers.free(buffer);
+    if (result !== -ECANCELED) onEnd(loop, connection, peer, result);
+    return;
+  }
+  if (peer.reused && loop.sockets.sendsBorrowed(peer)) {
+    // It was written before our request had gone, so it answers something else: the 408 of an
+    // upstream that was tired of waiting, at best.
+    loop.buffers.free(buffer);
+    onEnd(loop, connection, peer, 0);
+    return;
+  }
+  if (buffer === BUFFER_NONE) {
+    peer.inEnd += result;
+  } else {
+    peer.inBuffer = buffer;
+    peer.inStart = loop.buffers.start(buffer);
+    peer.inEnd = peer.inStart + result;
+  }
+  loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
+  response.pump(loop, connection, peer);
+}
+
+/** The upstream's FIN (0), or an error. */
+function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result: number): void {
+  peer.inputEnded = true;
+  peer.keepAlive = false;
+  if (peer.responseState === RESPONSE_BODY) {
+    if (result === 0 && peer.bodyMode === BODY_UNTIL_CLOSE)
+      response.finishUntilClose(loop, connection, peer);
+    else client.abort(loop, connection);
+    return;
+  }
+  const untouched = !peer.hasInput;
+  if (untouched && peer.reused && !connection.retried && canRepeat(connection)) {
+    repeat(loop, connection, peer);
+    return;
+  }
+  leave(loop, connection, peer);
+  client.fail(loop, connection, 502);
+}
+
+/** A request may go out again when it may be made twice and all of it is still here. */
+function canRepeat(connection: Connection): boolean {
+  return connection.isIdempotent && !connection.bodyStreamed;
+}
+
+/** Sends the request once more, over a fresh connection: the pooled one had gone stale. */
+function repeat(loop: EventLoop, connection: Connection, peer: Connection): void {
+  const copied = !peer.sending || copyRequest(loop, connection, peer);
+  leave(loop, connection, peer);
+  if (!copied) {
+    client.fail(loop, connection, 502);
+    return;
+  }
+  connection.retried = true;
+  connect(loop, connection, connection.route!);
+}
+
+/**
+ * The failed connection may still be reading the request's buffer: leaves it that one and gives the
+ * client a copy. False: no buffer is left.
+ */
+function copyRequest(loop: EventLoop, connection: Connection, peer: Connection): boolean {
+  const { buffers, bytes, sockets } = loop;
+  const { sentBuffer, sentStart, sentEnd } = connection;
+  // With the same room before it: see `renameHost`.
+  const room = connection.route!.group!.hostLineBytesMax;
+  const copy = buffers.takeFor(room + sentEnd - sentStart);
+  if (copy === BUFFER_NONE) return false;
+  const start = buffers.start(copy) + room;
+  connection.sentEnd = copyWithin(bytes, start, sentStart, sentEnd);
+  connection.sentStart = start;
+  connection.sentBuffer = copy;
+  if (!sockets.adoptFirstSegment(peer, sentBuffer)) buffers.free(sentBuffer);
+  return true;
+}
+
+/** Puts an upstream connection into its server's pool, on the terms of the route that used it. */
+export function release(loop: EventLoop, peer: Connection, route: Route): void {
+  const server = peer.server!;
+  endCount(loop, peer);
+  if (loop.draining || server.idleCount >= route.limits.maxIdleConnectionsPerHost) {
+    loop.sockets.close(peer);
+    return;
+  }
+  server.push(peer);
+  loop.timers.set(peer.slot, route.idleTimeoutMs);
+  if (!peer.receiving && !peer.starved) loop.sockets.receive(peer, loop.buffers.bodyGroup, true);
+}
+
+export function onTimer(loop: EventLoop, peer: Connection): void {
+  const connection = peer.peer;
+  if (connection === null) {
+    if (peer.pooled) peer.server!.remove(peer);
+    loop.sockets.close(peer);
+  } else if (peer.connecting) {
+    leave(loop, connection, peer);
+    tryNext(loop, connection, 504);
+  } else if (connection.sending && !peer.receiving) {
+    // The client is slow, not the upstream; its own timer looks after it.
+    loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
+  } else if (connection.requestState === REQUEST_BODY && connection.receiving) {
+    loop.timers.set(peer.slot, RESPONSE_IDLE_MS); // likewise, while it sends its body
+  } else {
+    leave(loop, connection, peer);
+    client.fail(loop, connection, 504);
+  }
+}
+
+/** Closes a pooled connection when the worker drains. */
+export function drain(loop: EventLoop, peer: Connection): void {
+  if (!peer.pooled || peer.closing) return;
+  peer.server!.remove(peer);
+  loop.sockets.close(peer);
+}

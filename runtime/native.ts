@@ -1,0 +1,161 @@
+// The surface of the native addon, as TypeScript sees it. Every call returns an integer: >= 0 is a
+// value, < 0 is -errno; an argument of the wrong type or range throws a TypeError. Byte layouts
+// that both sides touch come from native/abi.ts. All threads share descriptors, owners and rings.
+
+/** A mapped io_uring. JavaScript writes SQEs and reads CQEs in this memory itself. */
+export interface RingMemory {
+  /** The ring's handle, for the other ring calls. */
+  readonly handle: number;
+  /** SQ and CQ rings, one mapping (IORING_FEAT_SINGLE_MMAP, since 5.4). */
+  readonly rings: ArrayBuffer;
+  readonly sqes: ArrayBuffer;
+  /** Byte offsets into `rings`, indexed by RING_OFFSET_* of native/abi.ts. */
+  readonly offsets: Uint32Array;
+  /** Powers of two. The SQ index array is filled: entry `i` is SQE `i & (sqEntries - 1)`. */
+  readonly sqEntries: number;
+  readonly cqEntries: number;
+  /** IORING_FEAT_* bits. */
+  readonly features: number;
+}
+
+/** Memory shared with the kernel and with nobody else; it never straddles a 4 GiB boundary. */
+export interface Mapping {
+  readonly buffer: ArrayBuffer;
+  /** The address of byte 0, as two u32: `(high << 32) | low`. */
+  readonly addressLow: number;
+  readonly addressHigh: number;
+}
+
+/** What the kernel offers, probed once at start. `cause` and `remedy`: sentences, "" when fine. */
+export interface KernelProbe {
+  readonly ioUring: boolean;
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+export interface Addon {
+  /** Equal to ABI_VERSION of native/abi.ts, or the addon and the bundle do not belong together. */
+  readonly abiVersion: number;
+
+  probe(): KernelProbe;
+
+  /**
+   * Opens a ring for `owner` (a worker index, 0..254) with SINGLE_ISSUER, DEFER_TASKRUN, SUBMIT_ALL
+   * and CQSIZE; entries are powers of two. The calling thread becomes the only one that may enter,
+   * register buffers and close it (-EEXIST for others). Returns -errno on failure.
+   */
+  ringOpen(owner: number, sqEntries: number, cqEntries: number): RingMemory | number;
+  /**
+   * Registers a provided-buffer ring (since 5.19) of `entries` (a power of two) under `group`.
+   * Returns its memory (struct io_uring_buf_ring), or -errno.
+   */
+  ringBuffers(handle: number, group: number, entries: number): Mapping | number;
+  /**
+   * Submits `toSubmit` SQEs and waits for `minComplete` CQEs, at most `timeoutMs`. Returns the
+   * number submitted or -errno; a timeout or a signal is not an error. Refreshes the clock words.
+   * -EBUSY: the completion queue overflowed and must be read before more is submitted.
+   */
+  ringEnter(handle: number, toSubmit: number, minComplete: number, timeoutMs: number): number;
+  /**
+   * Words that `ringEnter` refreshes before it returns, one set for each ring, modulo 2^32 (CLOCK_*
+   * indexes of native/abi.ts). They stay readable after the ring is closed. Throws for a handle
+   * that is not an open ring.
+   */
+  ringClock(handle: number): Uint32Array;
+  /**
+   * Cancels what waits, closes the ring and unmaps it. `rings` and `sqes` must not be touched
+   * afterwards; mappings and provided-buffer rings stay until `releaseOwner`, because a kernel
+   * thread may still be filling them.
+   */
+  ringClose(handle: number): number;
+
+  /**
+   * Maps anonymous memory (lazily backed, at most MAP_BYTES_MAX) that lives until `owner` is
+   * released, or -errno. `hugePages`: MAP_HUGETLB, then ordinary pages + MADV_HUGEPAGE.
+   */
+  map(owner: number, bytes: number, hugePages: boolean): Mapping | number;
+
+  /**
+   * The table of descriptor owners, one byte for each descriptor: 0 is nobody, n is worker n - 1.
+   * Calls that take an `owner` enter what they open, `close` strikes it out; the rest is the
+   * worker's. It enters what a completion brings (accept, openat2) before the CQ head passes that
+   * completion, moves the head before it acts on the next one, and strikes out what it closes
+   * through the ring before the SQ tail passes that submission. Then releaseOwner closes each
+   * descriptor exactly once, whenever the worker dies.
+   */
+  owners(): Uint8Array;
+  /**
+   * Closes every descriptor that `owner` holds, also those that only its ring knows (completions
+   * with USER_OP_ACCEPT or USER_OP_FILE_OPEN that nobody read, close submissions not yet taken),
+   * and frees its rings and mappings: no view of them may be touched afterwards. For a worker whose
+   * thread has ended; called from the main thread. Returns how many descriptors it closed.
+   */
+  releaseOwner(owner: number): number;
+
+  /**
+   * A bound, listening, non-blocking TCP socket with SO_REUSEADDR, SO_REUSEPORT and TCP_NODELAY
+   * (which accepted sockets inherit). "::" takes IPv4 clients too, other IPv6 addresses do not.
+   * -EINVAL: `address` is not a literal. Nobody owns it.
+   */
+  listen(address: string, port: number, backlog: number): number;
+  /** The port a socket is bound to. */
+  localPort(fd: number): number;
+  /**
+   * Sends a FIN (`shutdown(2)`, SHUT_WR). Not through the ring: it hands SHUTDOWN to a thread that
+   * looks the descriptor up late, when it may be another connection's.
+   */
+  shutdownWrite(fd: number): number;
+  /** A non-blocking TCP socket with TCP_NODELAY for `owner`. `ipv6`: AF_INET6. */
+  socket(owner: number, ipv6: boolean): number;
+  /**
+   * Writes a sockaddr for a literal address at `offset` of `memory`, which must have room for
+   * SOCKADDR_BYTES_MAX there; returns its length. -EINVAL: `address` is not a literal.
+   */
+  writeSockaddr(memory: Uint8Array, offset: number, address: string, port: number): number;
+  /**
+   * Writes the peer's address as text (an IPv4-mapped one as IPv4) at `offset`, where there must be
+   * room for ADDRESS_TEXT_BYTES_MAX; returns its length.
+   */
+  peerAddress(fd: number, memory: Uint8Array, offset: number): number;
+
+  /**
+   * Opens a directory (O_PATH) or a regular file (for reading) that a route names in its config.
+   * -EINVAL: it is something else. Nobody owns the descriptor.
+   */
+  openRoot(path: string): number;
+  /**
+   * Opens the NUL-terminated path at `pathOffset` of `memory` for reading, for `owner`; the kernel
+   * proves that it lies below `rootFd` (openat2, RESOLVE_BENEATH). -EXDEV: it leads out.
+   */
+  openBeneath(owner: number, rootFd: number, memory: Uint8Array, pathOffset: number): number;
+  /** `fstat`: writes FILE_STATUS_* words of native/abi.ts at `offset` of `words`; 0 or -errno. */
+  fileStatus(fd: number, words: Float64Array, offset: number): number;
+  /**
+   * `sendfile(2)` from `offset`; returns bytes sent, or -errno (-EAGAIN: wait for POLLOUT). 0 with
+   * a `count` above 0: the file ends before `offset`.
+   */
+  sendfile(socketFd: number, fileFd: number, offset: number, count: number): number;
+  /** Strikes the descriptor out of the owner table and closes it. */
+  close(fd: number): number;
+
+  /** An eventfd (EFD_NONBLOCK is off: the ring reads it) owned by `owner`. */
+  eventfd(owner: number): number;
+  /** Adds 1 to an eventfd; the descriptor must still be one. */
+  eventfdSignal(fd: number): number;
+
+  /** The CPUs this thread may run on. */
+  allowedCpus(): number[];
+  /** Pins the calling thread. */
+  pinThread(cpu: number): number;
+  /** Raises RLIMIT_NOFILE to its hard limit or OWNER_TABLE_BYTES; returns the new soft limit. */
+  raiseFileLimit(): number;
+  /** Open descriptors of this process (entries of /proc/self/fd). */
+  openFileCount(): number;
+}
+
+/** Loads the addon from an absolute path. Throws Node's own error when the file does not load. */
+export function loadAddon(path: string): Addon {
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports as Addon;
+}
