@@ -1,0 +1,98 @@
+// Starts servers in a temporary folder of their own and takes everything away again at the end.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BenchServer, freePorts, type Surroundings } from "./bench-server.ts";
+import { startHaproxy } from "./haproxy.ts";
+import { type CpuPlan, pinProcess, planCpus } from "./machine.ts";
+import { startBackend, startNginx } from "./nginx.ts";
+import type { ServerName } from "./options.ts";
+import { type Site, writeSite } from "./site.ts";
+import {
+  buildCommand,
+  compileZproxy,
+  readSavedBundle,
+  type SavedBundle,
+  type StartOptions,
+  startBundle,
+} from "./zproxy.ts";
+
+export class Fleet {
+  readonly plan: CpuPlan;
+  readonly site: Site;
+  readonly backend: BenchServer;
+  readonly #folder: string;
+  readonly #backendPort: number;
+  readonly #saved: SavedBundle | undefined;
+  readonly #running = new Set<BenchServer>();
+  #zproxyDist: string | undefined;
+  #started = 0;
+
+  private constructor(
+    folder: string,
+    plan: CpuPlan,
+    site: Site,
+    backend: BenchServer,
+    backendPort: number,
+    saved: SavedBundle | undefined,
+  ) {
+    this.#folder = folder;
+    this.plan = plan;
+    this.site = site;
+    this.backend = backend;
+    this.#backendPort = backendPort;
+    this.#saved = saved;
+  }
+
+  /** Moves this process to the load's CPU and starts the backend. */
+  static async open(againstDir: string | undefined): Promise<Fleet> {
+    const plan = planCpus();
+    const folder = mkdtempSync(join(tmpdir(), "zproxy-bench-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    pinProcess(process.pid, plan.load);
+    const site = writeSite(join(folder, "site"));
+    const saved = againstDir === undefined ? undefined : readSavedBundle(againstDir);
+    const [port] = await freePorts(1);
+    const ports = saved === undefined ? [port] : [port, saved.backendPort];
+    const backend = await startBackend(site, join(folder, "backend"), plan.load, ports);
+    return new Fleet(folder, plan, site, backend, port, saved);
+  }
+
+  /** Starts one more server. `options` are for zproxy; the peers have none. */
+  async start(name: ServerName, options: StartOptions = {}): Promise<BenchServer> {
+    const server = await this.#start(name, options);
+    this.#running.add(server);
+    return server;
+  }
+
+  async stop(server: BenchServer): Promise<void> {
+    this.#running.delete(server);
+    await server.stop();
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#running) await this.stop(server);
+    await this.backend.stop();
+  }
+
+  async #start(name: ServerName, options: StartOptions): Promise<BenchServer> {
+    const around: Surroundings = {
+      site: this.site,
+      backendPort: this.#backendPort,
+      folder: join(this.#folder, `${name}-${this.#started++}`),
+      cpu: this.plan.server,
+    };
+    if (name === "nginx") return startNginx(around);
+    if (name === "haproxy") return startHaproxy(around);
+    if (name === "before") {
+      if (this.#saved === undefined) throw new Error("there is no saved bundle to start");
+      return startBundle("before", this.#saved.dist, around.cpu, options);
+    }
+    if (this.#zproxyDist === undefined) {
+      await buildCommand();
+      this.#zproxyDist = await compileZproxy(around.folder, this.site, this.#backendPort);
+    }
+    return startBundle("zproxy", this.#zproxyDist, around.cpu, options);
+  }
+}

@@ -1,0 +1,136 @@
+// The command as a user types it: exit statuses, where output goes, and sentences instead of
+// stacks.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { TestProcess } from "../lib/process.ts";
+import { exchange, request } from "../lib/raw-client.ts";
+import { COMMAND } from "../lib/server.ts";
+
+const FOLDER = mkdtempSync(join(tmpdir(), "zproxy-command-"));
+after(() => rmSync(FOLDER, { recursive: true }));
+
+const GOOD = `[server]
+listen = "127.0.0.1:8080"
+
+[path_routes."example.com"."/"]
+path = "/srv/www"
+`;
+/** A host in both tables: a warning. */
+const DOUBTFUL = `${GOOD}\n[host_routes."example.com"]\npath = "/srv/www"\n`;
+const BAD = GOOD.replace("[server]", "[server]\nthread = 1");
+
+for (const [name, text] of Object.entries({
+  config: GOOD,
+  good: GOOD,
+  doubtful: DOUBTFUL,
+  bad: BAD,
+})) {
+  writeFileSync(join(FOLDER, `${name}.toml`), text);
+}
+
+function zproxy(args: readonly string[], stdin = "") {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+    cwd: FOLDER,
+    input: stdin,
+    encoding: "utf8",
+  });
+  assert.doesNotMatch(stderr, /^\s+at /m, "no stack");
+  return { status, stdout, stderr };
+}
+
+const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
+  [0, "check"],
+  [0, "check", "good.toml"],
+  [0, "check", "doubtful.toml"],
+  [1, "check", "doubtful.toml", "--deny-warnings"],
+  [1, "check", "bad.toml"],
+  [1, "check", "bad.toml", "--format", "json"],
+  [1, "compile", "bad.toml", "-o", "never"],
+  [1, "run", "bad.toml"],
+  [0, "--help"],
+  [0, "--version"],
+  [0, "check", "--help"],
+  [0, "help", "compile"],
+  [2],
+  [2, "chekc"],
+  [2, "check", "--format", "xml"],
+  [2, "check", "--frobnicate"],
+  [2, "check", "one.toml", "two.toml"],
+  [2, "check", "absent.toml"],
+  [2, "check", "."],
+  [2, "compile", "-o"],
+  [2, "run", "-"],
+];
+
+for (const [status, ...args] of STATUSES) {
+  test(`zproxy ${args.join(" ")}: exit ${status}`, () => {
+    const result = zproxy(args);
+    assert.equal(result.status, status, result.stderr);
+    if (status === 2) assert.match(result.stderr, /^zproxy: .+\n$/);
+  });
+}
+
+test("check reads standard input and reports on standard output", () => {
+  const { status, stdout, stderr } = zproxy(["check", "-"], BAD);
+  assert.equal(status, 1);
+  assert.match(stdout, /^<stdin>:2:1: error: /);
+  assert.equal(stderr, "");
+});
+
+test("check --format json is a document, with mistakes or without", () => {
+  assert.equal(
+    JSON.parse(zproxy(["check", "bad.toml", "--format", "json"]).stdout).errors > 0,
+    true,
+  );
+  assert.equal(JSON.parse(zproxy(["check", "--format=json"]).stdout).errors, 0);
+});
+
+test("compile reports on standard error and writes nothing for a bad file", () => {
+  const { stdout, stderr } = zproxy(["compile", "bad.toml", "-o", "never"]);
+  assert.equal(stdout, "");
+  assert.match(stderr, /^bad\.toml:2:1: error: /);
+  assert.ok(!existsSync(join(FOLDER, "never")));
+});
+
+test("compile writes dist when nothing else is said, despite warnings", () => {
+  assert.equal(zproxy(["compile", "doubtful.toml"]).status, 0);
+  assert.ok(existsSync(join(FOLDER, "dist/server.cjs")));
+});
+
+test("compile refuses a folder it did not write", () => {
+  const { status, stderr } = zproxy(["compile", "-o", "."]);
+  assert.equal(status, 1);
+  assert.match(stderr, /^zproxy: .* was not written by zproxy; remove it first\n$/);
+});
+
+test("--version is the package's", () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+  assert.equal(zproxy(["--version"]).stdout, `${version}\n`);
+});
+
+test("run serves, and passes signals and status on", async () => {
+  writeFileSync(join(FOLDER, "index.html"), "served");
+  writeFileSync(
+    join(FOLDER, "run.toml"),
+    `[server]\nlisten = "127.0.0.1:0"\nthreads = 1\n[path_routes."*"."/"]\npath = "${FOLDER}"\n`,
+  );
+  const child = new TestProcess(process.execPath, [COMMAND, "run", "run.toml"], {
+    cwd: FOLDER,
+    env: { XDG_CACHE_HOME: join(FOLDER, "cache") },
+  });
+  try {
+    const port = await child.until("the ready line", () => {
+      const match = /^zproxy listening on http:\/\/127\.0\.0\.1:(\d+)$/m.exec(child.stdout);
+      return match === null ? undefined : Number(match[1]);
+    });
+    assert.equal((await exchange(port, request("GET /"))).body.toString(), "served");
+    assert.deepEqual(await child.stop("SIGINT"), { code: 0, signal: null }, child.output);
+  } finally {
+    if (child.running) await child.stop("SIGTERM");
+  }
+});

@@ -1,0 +1,135 @@
+// WebSocket end to end (RFC 6455), with a library on both sides: what a browser and its server say
+// to each other through the proxy.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { after, before, test } from "node:test";
+import { type RawData, WebSocket, WebSocketServer } from "ws";
+import { proxyRoute, serverSection } from "../lib/config.ts";
+import { startServer, type TestServer } from "../lib/server.ts";
+import { sizedBytes } from "../lib/upstreams.ts";
+
+const SIZES = [0, 1, 125, 126, 65_535, 65_536, 300_000, 1 << 20];
+
+let upstream: WebSocketServer;
+let server: TestServer;
+
+before(async () => {
+  upstream = new WebSocketServer({
+    port: 0,
+    host: "127.0.0.1",
+    handleProtocols: (protocols) => [...protocols][0] ?? false,
+  });
+  upstream.on("connection", (socket) => {
+    socket.on("message", (data: RawData, isBinary: boolean) => {
+      if (!isBinary && data.toString() === "close me") socket.close(4001, "as you wish");
+      else socket.send(data, { binary: isBinary });
+    });
+    socket.on("error", () => {});
+  });
+  await once(upstream, "listening");
+  const { port } = upstream.address() as AddressInfo;
+  server = await startServer(serverSection() + proxyRoute("/ws", `http://127.0.0.1:${port}`));
+});
+
+after(async () => {
+  for (const socket of upstream.clients) socket.terminate();
+  upstream.close();
+  await server.stop();
+});
+
+async function open(protocols: string[] = []): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, protocols);
+  await once(socket, "open");
+  return socket;
+}
+
+async function close(socket: WebSocket): Promise<void> {
+  const closed = once(socket, "close");
+  socket.close(1000);
+  assert.equal((await closed)[0], 1000);
+}
+
+async function echoed(socket: WebSocket): Promise<readonly [Buffer, boolean]> {
+  const [data, isBinary] = await once(socket, "message");
+  return [data as Buffer, isBinary as boolean];
+}
+
+test("messages of every length form come back, text and binary", async () => {
+  const socket = await open();
+  for (const size of SIZES) {
+    const content = Buffer.from(sizedBytes(size, size));
+    socket.send(content);
+    assert.deepEqual(await echoed(socket), [content, true]);
+    const text = "ä".repeat(size >> 1);
+    socket.send(text);
+    const [data, isBinary] = await echoed(socket);
+    assert.ok(data.toString() === text && !isBinary, `${size} bytes of text`);
+  }
+  await close(socket);
+});
+
+test("fragments with a ping between them", async () => {
+  const socket = await open();
+  const pong = once(socket, "pong");
+  const message = echoed(socket);
+  socket.send("one ", { fin: false });
+  socket.ping("are you there");
+  socket.send("two ", { fin: false });
+  socket.send("three", { fin: true });
+  assert.equal((await message)[0].toString(), "one two three");
+  assert.equal(String((await pong)[0]), "are you there");
+  await close(socket);
+});
+
+test("a subprotocol is agreed on", async () => {
+  const socket = await open(["chat.v2", "chat.v1"]);
+  assert.equal(socket.protocol, "chat.v2");
+  await close(socket);
+});
+
+test("compression is negotiated between the two ends", async () => {
+  const socket = await open();
+  const text = "again and again ".repeat(5000);
+  socket.send(text);
+  assert.equal((await echoed(socket))[0].toString(), text);
+  await close(socket);
+});
+
+test("close codes pass in both directions", async () => {
+  const socket = await open();
+  const closed = once(socket, "close");
+  socket.send("close me");
+  const [code, reason] = await closed;
+  assert.deepEqual([code, String(reason)], [4001, "as you wish"]);
+
+  const other = await open();
+  const [end] = [...upstream.clients].slice(-1);
+  assert.ok(end);
+  const seen = once(end, "close");
+  other.close(4002, "enough");
+  const [seenCode, seenReason] = await seen;
+  assert.deepEqual([seenCode, String(seenReason)], [4002, "enough"]);
+});
+
+test("an upstream that is gone mid-talk ends the client's connection", async () => {
+  const socket = await open();
+  const closed = once(socket, "close");
+  for (const end of upstream.clients) end.terminate();
+  assert.equal((await closed)[0], 1006);
+});
+
+test("many talk at once", async () => {
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => open()));
+  await Promise.all(
+    sockets.map(async (socket, index) => {
+      for (let round = 0; round < 10; round++) {
+        const content = Buffer.from(sizedBytes(index * 50 + round, index));
+        socket.send(content);
+        assert.deepEqual(await echoed(socket), [content, true]);
+      }
+      await close(socket);
+    }),
+  );
+});

@@ -1,0 +1,114 @@
+// Several workers behind one port, and groups of upstream servers.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { serverSection } from "../lib/config.ts";
+import { exchange, RawClient, request } from "../lib/raw-client.ts";
+import { startServer, type TestServer } from "../lib/server.ts";
+import { closedPort, type Echo, startUpstream, type Upstream } from "../lib/upstreams.ts";
+
+/** A group and the route to it; `servers` are TOML values. */
+function group(name: string, servers: readonly string[]): string {
+  const table = `[upstreams.${name}]\nservers = [${servers.join(", ")}]\n`;
+  return `${table}[path_routes."*"."/${name}"]\ntype = "Proxy"\nupstream = "${name}"\n`;
+}
+
+describe("two workers", () => {
+  let upstreams: Upstream[];
+  let server: TestServer;
+
+  before(async () => {
+    upstreams = await Promise.all(["a", "b", "c"].map((name) => startUpstream(name)));
+    const urls = upstreams.map(({ url }) => `"${url}"`);
+    const dead = [await closedPort(), await closedPort()]
+      .map((port) => `"http://127.0.0.1:${port}"`)
+      .sort();
+    const groups = [
+      group("all", urls),
+      group("partly", [...dead, urls[0] ?? ""]),
+      group("dead", dead),
+    ];
+    server = await startServer(serverSection(2) + groups.join("\n"));
+  });
+
+  after(async () => {
+    for (const upstream of upstreams) await upstream.stop();
+    await server.stop();
+  });
+
+  async function serverOf(target: string, method = "GET"): Promise<string> {
+    const answer = await exchange(server.port, request(`${method} ${target}`));
+    assert.equal(answer.status, 200, answer.body.toString());
+    return (JSON.parse(answer.body.toString()) as Echo).server;
+  }
+
+  test("the kernel spreads connections over both", async () => {
+    const clients = await Promise.all(
+      Array.from({ length: 64 }, async () => {
+        const client = await RawClient.connect(server.port);
+        await client.send(request("GET /all"));
+        assert.equal((await client.answer()).status, 200);
+        return client;
+      }),
+    );
+    const { workers } = await server.stats();
+    const counts = workers.map(({ connections }) => connections);
+    assert.equal(counts.length, 2);
+    assert.equal((counts[0] ?? 0) + (counts[1] ?? 0), 64);
+    assert.ok(
+      counts.every((count) => count > 0),
+      `spread ${counts}`,
+    );
+    for (const client of clients) client.close();
+  });
+
+  test("round robin has one cursor over all workers", async () => {
+    const counts = new Map<string, number>();
+    for (let round = 0; round < 30; round++) {
+      const name = await serverOf("/all");
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    assert.deepEqual([...counts].sort(), [
+      ["a", 10],
+      ["b", 10],
+      ["c", 10],
+    ]);
+  });
+
+  test("a server that refuses is passed over, for a request of which nothing was sent", async () => {
+    for (const method of ["GET", "DELETE"]) {
+      for (let round = 0; round < 12; round++) {
+        assert.equal(await serverOf("/partly", method), "a");
+      }
+    }
+  });
+
+  test("502 when all servers refuse", async () => {
+    for (let round = 0; round < 4; round++) {
+      assert.equal((await exchange(server.port, request("GET /dead"))).status, 502);
+    }
+  });
+});
+
+describe("two listeners", () => {
+  test("both are served", async () => {
+    const upstream = await startUpstream();
+    const config = `[server]\nlisten = ["127.0.0.1:0", "[::1]:0"]\nthreads = 2\n`;
+    const route = `[path_routes."*"."/"]\ntype = "Proxy"\nurl = "${upstream.url}"\n`;
+    const server = await startServer(config + route, { listeners: 2 });
+    try {
+      for (const [index, host] of ["127.0.0.1", "::1"].entries()) {
+        const client = await RawClient.connect(server.ports[index] ?? 0, host);
+        await client.send(request("GET /"));
+        const answer = await client.answer();
+        assert.equal(answer.status, 200);
+        const echo = JSON.parse(answer.body.toString()) as Echo;
+        assert.equal(echo.headers["x-forwarded-for"], host);
+        client.close();
+      }
+    } finally {
+      await upstream.stop();
+      await server.stop();
+    }
+  });
+});

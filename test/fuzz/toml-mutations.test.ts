@@ -1,0 +1,91 @@
+// Damaged documents: whatever the text is, the front half of the compiler answers with diagnostics.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkSource } from "zproxy/compiler/2-check/check.ts";
+import { formatJson } from "zproxy/compiler/diagnostics/json-format.ts";
+import { formatText } from "zproxy/compiler/diagnostics/text-format.ts";
+import { type Random, withRandom } from "../lib/random.ts";
+import { mutated, TomlWriter } from "../lib/toml-documents.ts";
+import { tomlTexts } from "../lib/toml-texts.ts";
+
+const DOCUMENTS = 2500;
+
+/** Asserts what holds for any text at all. */
+function expectDiagnostics(text: string): void {
+  const source = { path: "config.toml", text };
+  const { diagnostics, checked } = checkSource(source);
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  assert.equal(checked === undefined, errors.length > 0);
+  for (const { span, labels, hint, fix, message } of diagnostics) {
+    const spans = [span, ...(labels ?? []).map((it) => it.span), ...(fix ? [fix.span] : [])];
+    for (const { start, end } of spans) {
+      assert.ok(0 <= start && start <= end && end <= text.length, `${message}: ${start}..${end}`);
+    }
+    assert.ok(message !== "" && hint !== "");
+    assert.doesNotMatch(message, /undefined|\[object|Invalid TOML|must NOT|additional propert/);
+  }
+  const starts = diagnostics.map(({ span }) => span.start);
+  assert.deepEqual(
+    starts,
+    starts.toSorted((a, b) => a - b),
+  );
+  JSON.parse(formatJson(source, diagnostics));
+  const printed = formatText(source, diagnostics, { color: true });
+  // biome wants no control characters in patterns, so the colours are taken out by hand.
+  const plain = printed.split("\x1b[").join("");
+  assert.ok(Array.from(plain).every((it) => it === "\n" || it >= " "));
+}
+
+function choose(random: Random, texts: readonly string[]): string {
+  return random.below(4) === 0 ? new TomlWriter(random).write() : random.pick(texts);
+}
+
+test("mutated documents give diagnostics and nothing else", async () => {
+  const texts = tomlTexts()
+    .map(({ text }) => text)
+    .filter((text) => text.length < 4000);
+  await withRandom((random) => {
+    for (let index = 0; index < DOCUMENTS; index++) {
+      const text = mutated(choose(random, texts), random);
+      try {
+        expectDiagnostics(text);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        throw new Error(`${message}\ndocument: ${JSON.stringify(text)}`, { cause: error });
+      }
+    }
+  });
+});
+
+test("every prefix of the example is answered", () => {
+  const [example] = tomlTexts().filter(({ path }) => path.includes("original-example"));
+  assert.ok(example !== undefined);
+  for (let end = 0; end < example.text.length; end += 3) {
+    expectDiagnostics(example.text.slice(0, end));
+  }
+});
+
+const HOSTILE: readonly (readonly [name: string, text: string])[] = [
+  ["nothing", ""],
+  ["a byte order mark", "\ufeff"],
+  ["NUL", "\0"],
+  ["deep arrays", `a = ${"[".repeat(20_000)}`],
+  ["deep tables", `a = ${"{a=".repeat(20_000)}`],
+  ["a long dotted key", `${"a.".repeat(20_000)}a = 1`],
+  ["a long dotted header", `[${"a.".repeat(20_000)}a]`],
+  ["a long line", `[server]\nlisten = "${"x".repeat(200_000)}"`],
+  ["quotes without end", '"'.repeat(20_000)],
+  ["a multi-line string of quotes", `a = """${'"" '.repeat(20_000)}"""`],
+  ["backslashes", `a = "${"\\\\".repeat(20_000)}"`],
+  ["many lines with mistakes", "a b\n".repeat(5_000)],
+  ["many unknown keys", Array.from({ length: 2_000 }, (_, at) => `k${at} = 1`).join("\n")],
+  ["a prototype", '[__proto__]\nlisten = "x"\n[host_routes.__proto__]\npath = "x"\n'],
+  ["names of methods", "[host_routes.constructor]\ntoString = 1\n[upstreams.hasOwnProperty]\n"],
+];
+
+for (const [name, text] of HOSTILE) {
+  test(`hostile: ${name}`, () => {
+    expectDiagnostics(text);
+  });
+}

@@ -1,0 +1,229 @@
+// Wrong arguments throw a TypeError that names them, and never reach the code below. Every function
+// of the addon is listed here, with how each of its arguments can be wrong.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as abi from "../../native/abi.ts";
+import type { Random } from "../lib/random.ts";
+import { withRandom } from "../lib/random.ts";
+import { addon, succeedMemory } from "./test-ring.ts";
+
+const OWNER_FIRST = 70;
+const OWNER_COUNT = 3;
+
+/** A range of integers, or another kind of argument. */
+type Kind =
+  | { readonly name: string; readonly min: number; readonly max: number }
+  | { readonly name: string; readonly type: "boolean" | "text" | "Uint8Array" | "Float64Array" };
+
+const owner = { name: "owner", min: 0, max: abi.OWNER_MAX };
+const handle = { name: "handle", min: 0, max: abi.RING_COUNT_MAX - 1 };
+const fd = { name: "fd", min: 0, max: 2 ** 31 - 1 };
+const port = { name: "port", min: 0, max: 65535 };
+const offset = { name: "offset", min: 0, max: Number.MAX_SAFE_INTEGER };
+const memory = { name: "memory", type: "Uint8Array" } as const;
+const address = { name: "address", type: "text" } as const;
+
+/** What each function takes. */
+const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
+  probe: [],
+  ringOpen: [
+    owner,
+    { name: "sqEntries", min: 1, max: abi.SQ_ENTRIES_MAX },
+    { name: "cqEntries", min: 1, max: abi.CQ_ENTRIES_MAX },
+  ],
+  ringBuffers: [
+    handle,
+    { name: "group", min: 0, max: 65535 },
+    { name: "entries", min: 1, max: abi.BUF_RING_ENTRIES_MAX },
+  ],
+  ringEnter: [
+    handle,
+    { name: "toSubmit", min: 0, max: abi.SQ_ENTRIES_MAX },
+    { name: "minComplete", min: 0, max: abi.CQ_ENTRIES_MAX },
+    { name: "timeoutMs", min: 0, max: 2 ** 31 - 1 },
+  ],
+  ringClock: [handle],
+  ringClose: [handle],
+  map: [
+    owner,
+    { name: "bytes", min: 1, max: abi.MAP_BYTES_MAX },
+    { name: "hugePages", type: "boolean" },
+  ],
+  owners: [],
+  releaseOwner: [owner],
+  close: [fd],
+  listen: [address, port, { name: "backlog", min: 1, max: 2 ** 31 - 1 }],
+  localPort: [fd],
+  shutdownWrite: [fd],
+  socket: [owner, { name: "ipv6", type: "boolean" }],
+  writeSockaddr: [memory, offset, address, port],
+  peerAddress: [fd, memory, offset],
+  openRoot: [{ name: "path", type: "text" }],
+  openBeneath: [owner, { ...fd, name: "rootFd" }, memory, offset],
+  fileStatus: [fd, { name: "words", type: "Float64Array" }, offset],
+  sendfile: [
+    { ...fd, name: "socketFd" },
+    { ...fd, name: "fileFd" },
+    offset,
+    { name: "count", min: 0, max: 2 ** 31 - 1 },
+  ],
+  eventfd: [owner],
+  eventfdSignal: [fd],
+  allowedCpus: [],
+  pinThread: [{ name: "cpu", min: 0, max: 8191 }],
+  raiseFileLimit: [],
+  openFileCount: [],
+};
+
+const FUNCTIONS = Object.keys(SIGNATURES);
+
+function call(name: string, args: readonly unknown[]): unknown {
+  return Reflect.apply(Reflect.get(addon, name), addon, args);
+}
+
+/** A descriptor number that nobody has, so that a call with right arguments touches nothing. */
+const FD_NOBODY = 2 ** 30;
+
+/** A value of a kind that is right and does no harm. */
+function rightValue(kind: Kind): unknown {
+  if ("min" in kind) return kind.name.toLowerCase().endsWith("fd") ? FD_NOBODY : kind.min;
+  if (kind.type === "boolean") return false;
+  if (kind.type === "text") return "0.0.0.0";
+  return kind.type === "Uint8Array" ? new Uint8Array(64) : new Float64Array(64);
+}
+
+/** Values that are wrong for a kind. */
+function wrongValues(kind: Kind): unknown[] {
+  const never = [undefined, null, {}, [], Symbol("s"), 1n, () => 1];
+  if ("min" in kind) {
+    const numbers = [kind.min - 1, kind.max + 1, kind.min + 0.5, Number.NaN, -Infinity, Infinity];
+    return [...never, "1", true, 2 ** 63, -(2 ** 63), ...numbers];
+  }
+  if (kind.type === "boolean") return [...never, 0, 1, "true"];
+  if (kind.type === "text") return [...never, 1, true, "nul\0", "x".repeat(5000)];
+  const arrays = [new Uint8Array(64), new Float64Array(64), new Uint8ClampedArray(64)];
+  const others = arrays.filter((array) => array.constructor.name !== kind.type);
+  return [...never, 1, "text", new ArrayBuffer(64), new DataView(new ArrayBuffer(64)), ...others];
+}
+
+test("every function of the addon is listed", () => {
+  const found = Object.entries(addon).filter(([, value]) => typeof value === "function");
+  assert.deepEqual(found.map(([name]) => name).sort(), [...FUNCTIONS].sort());
+});
+
+for (const name of FUNCTIONS) {
+  test(`${name} refuses wrong arguments by name`, () => {
+    const kinds = SIGNATURES[name]!;
+    for (const [index, kind] of kinds.entries()) {
+      for (const value of wrongValues(kind)) {
+        const args = kinds.map(rightValue);
+        args[index] = value;
+        assert.throws(
+          () => call(name, args),
+          (error) => error instanceof TypeError && error.message.startsWith(`${kind.name} `),
+          `${name}, ${kind.name} = ${String(value)}`,
+        );
+      }
+    }
+    if (kinds.length > 0) assert.throws(() => call(name, []), TypeError);
+  });
+}
+
+test("entries that are no powers of two, or too few completions, are refused", () => {
+  assert.throws(() => addon.ringOpen(OWNER_FIRST, 3, 8), TypeError);
+  assert.throws(() => addon.ringOpen(OWNER_FIRST, 4, 12), TypeError);
+  assert.throws(() => addon.ringOpen(OWNER_FIRST, 8, 4), TypeError);
+  assert.throws(() => addon.ringBuffers(0, 0, 6), TypeError);
+});
+
+test("memory is never written past its end", () => {
+  const bytes = new Uint8Array(100);
+  const words = new Float64Array(20);
+  const room = [
+    [abi.SOCKADDR_BYTES_MAX, 100, (at: number) => addon.writeSockaddr(bytes, at, "::1", 1)],
+    [abi.ADDRESS_TEXT_BYTES_MAX, 100, (at: number) => addon.peerAddress(FD_NOBODY, bytes, at)],
+    [abi.FILE_STATUS_WORDS, 20, (at: number) => addon.fileStatus(FD_NOBODY, words, at)],
+    [1, 100, (at: number) => addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, at)],
+  ] as const;
+  for (const [needed, length, use] of room) {
+    assert.equal(typeof use(length - needed), "number", "the last place is right");
+    for (const at of [length - needed + 1, length, length + 1, Number.MAX_SAFE_INTEGER]) {
+      assert.throws(() => use(at), TypeError, `offset ${at}`);
+    }
+  }
+  assert.throws(() => addon.writeSockaddr(new Uint8Array(0), 0, "::1", 1), TypeError);
+});
+
+test("detached memory has no room", () => {
+  const bytes = new Uint8Array(100);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  assert.throws(() => addon.writeSockaddr(bytes, 0, "::1", 1), TypeError);
+});
+
+test("a path without its NUL is refused", () => {
+  const bytes = new Uint8Array(10).fill(0x61);
+  assert.throws(() => addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, 0), TypeError);
+  bytes[9] = 0;
+  assert.equal(addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, 0), -abi.EBADF);
+});
+
+/** A random value: right, on the edge of right, or of any kind at all. */
+function randomValue(random: Random, kind: Kind, fds: readonly number[]): unknown {
+  if (random.below(8) === 0) return random.pick(wrongValues(kind));
+  if (!("min" in kind)) {
+    if (kind.type === "boolean") return random.below(2) === 0;
+    if (kind.type === "text") {
+      const path = String.fromCodePoint(...random.bytes(random.below(40)));
+      return random.pick(["127.0.0.1", "::1", "::", ".", "package.json", path]);
+    }
+    const length = random.below(90);
+    return kind.type === "Uint8Array" ? random.bytes(length) : new Float64Array(length);
+  }
+  // Never a descriptor of Node itself: closing that would end the test, not the bug.
+  if (kind.name.toLowerCase().endsWith("fd")) return random.pick([...fds, FD_NOBODY, kind.max]);
+  if (kind.name === "owner") return OWNER_FIRST + random.below(OWNER_COUNT);
+  if (kind.name === "cpu") return random.below(2);
+  if (kind.name === "timeoutMs") return random.below(2);
+  if (kind.name === "bytes") return random.pick([1, 4095, 4096, 1 + random.below(1 << 24)]);
+  if (kind.name.toLowerCase().endsWith("entries")) return 1 << random.below(8);
+  return random.pick([kind.min, kind.max, kind.min + random.below(100)]);
+}
+
+/** Calls that bring a descriptor which belongs to the fuzzer from then on. */
+const OPENERS = new Set(["listen", "socket", "openRoot", "openBeneath", "eventfd"]);
+
+test("random calls return integers, objects or TypeErrors, and leave nothing behind", async () => {
+  await withRandom((random) => {
+    const before = addon.openFileCount();
+    let fds: number[] = [];
+    const isOpen = (it: number): boolean =>
+      addon.fileStatus(it, new Float64Array(abi.FILE_STATUS_WORDS), 0) === 0;
+    for (let i = 0; i < 6000; i++) {
+      const name = random.pick(FUNCTIONS);
+      const args = SIGNATURES[name]!.map((kind) => randomValue(random, kind, fds));
+      let result: unknown;
+      try {
+        result = call(name, args);
+      } catch (error) {
+        assert.ok(error instanceof TypeError, `${name}(${args.map(String)}): ${String(error)}`);
+        continue;
+      }
+      assert.ok(
+        typeof result === "number" ? Number.isInteger(result) : typeof result === "object",
+        `${name} returned ${String(result)}`,
+      );
+      if (OPENERS.has(name) && Number(result) >= 0) fds.push(Number(result));
+      if (name === "close" || name === "releaseOwner") fds = fds.filter(isOpen);
+    }
+    for (const it of fds) addon.close(it);
+    for (let i = 0; i < OWNER_COUNT; i++) addon.releaseOwner(OWNER_FIRST + i);
+    assert.equal(addon.openFileCount(), before);
+  });
+});
+
+test("after all that, a ring still opens", () => {
+  const ring = succeedMemory(addon.ringOpen(OWNER_FIRST, 4, 8));
+  assert.equal(addon.ringEnter(ring.handle, 0, 0, 0), 0);
+  assert.equal(addon.releaseOwner(OWNER_FIRST), 0);
+});

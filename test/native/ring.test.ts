@@ -1,0 +1,342 @@
+// Rings against the kernel: what the mapped memory means, every operation the runtime uses, and the
+// ways an enter can end.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as abi from "../../native/abi.ts";
+import {
+  Arena,
+  addon,
+  connectedPair,
+  succeed,
+  TestBuffers,
+  TestRing,
+  withOwner,
+} from "./test-ring.ts";
+
+const OWNER = 10;
+
+/** A ring and an arena for one test. */
+function withRing(body: (ring: TestRing, arena: Arena) => void): void {
+  withOwner(OWNER, () => body(new TestRing(OWNER), new Arena(OWNER, 1 << 20)));
+}
+
+test("the kernel has what zproxy needs, and says nothing then", () => {
+  assert.deepEqual(addon.probe(), { ioUring: true, cause: "", remedy: "" });
+});
+
+test("a new ring's memory is laid out as its offsets say", () => {
+  withOwner(OWNER, () => {
+    const ring = new TestRing(OWNER, 32, 128);
+    assert.equal(ring.memory.sqEntries, 32);
+    assert.equal(ring.memory.cqEntries, 128);
+    assert.equal(ring.word(abi.RING_OFFSET_SQ_ENTRIES), 32);
+    assert.equal(ring.word(abi.RING_OFFSET_SQ_MASK), 31);
+    assert.equal(ring.word(abi.RING_OFFSET_CQ_ENTRIES), 128);
+    assert.equal(ring.word(abi.RING_OFFSET_CQ_MASK), 127);
+    assert.equal(ring.memory.sqes.byteLength, 32 * abi.SQE_WORDS * 4);
+    const arrayStart = ring.memory.offsets[abi.RING_OFFSET_SQ_ARRAY]!;
+    const array = new Uint32Array(ring.memory.rings, arrayStart, 32);
+    assert.deepEqual([...array], [...array.keys()], "entry i is SQE i");
+    assert.ok(ring.memory.features & abi.IORING_FEAT_NODROP);
+  });
+});
+
+test("user_data comes back as slot and operation, over many laps of the queues", () => {
+  withRing((ring) => {
+    for (let lap = 0; lap < 100; lap++) {
+      for (let i = 0; i < ring.memory.sqEntries; i++) {
+        ring.push({ opcode: abi.IORING_OP_NOP, slot: lap * 1000 + i, op: (i % 250) + 1 });
+      }
+      assert.equal(ring.enter(ring.memory.sqEntries, 1000), ring.memory.sqEntries);
+      for (const [i, completion] of ring.reap().entries()) {
+        assert.deepEqual(completion, {
+          slot: lap * 1000 + i,
+          op: (i % 250) + 1,
+          result: 0,
+          flags: 0,
+        });
+      }
+    }
+  });
+});
+
+test("a submission with a failing entry goes on behind it", () => {
+  withRing((ring) => {
+    ring.push({ opcode: abi.IORING_OP_NOP, slot: 1 });
+    ring.push({ opcode: 250, slot: 2 });
+    ring.push({ opcode: abi.IORING_OP_NOP, slot: 3 });
+    assert.equal(ring.enter(3, 1000), 3);
+    const results = ring.reap().map(({ slot, result }) => [slot, result]);
+    assert.deepEqual(results, [
+      [1, 0],
+      [2, -abi.EINVAL],
+      [3, 0],
+    ]);
+  });
+});
+
+test("waiting ends by timeout without an error, and refreshes the clock", () => {
+  withRing((ring) => {
+    const before = [...ring.clock];
+    const earliestSecs = Math.floor(Date.now() / 1000) - 1;
+    assert.equal(ring.enter(1, 30), 0);
+    assert.equal(ring.enter(1, 0), 0);
+    const milliseconds = (ring.clock[abi.CLOCK_MONOTONIC_MS]! - before[0]!) >>> 0;
+    const microseconds = (ring.clock[abi.CLOCK_MONOTONIC_US]! - before[1]!) >>> 0;
+    assert.ok(milliseconds >= 29, `the clock went on by ${milliseconds} ms in a wait of 30`);
+    assert.ok(Math.abs(microseconds / 1000 - milliseconds) < 2, `${microseconds} us`);
+    assert.ok(ring.clock[abi.CLOCK_REALTIME_SECS]! >= earliestSecs);
+    assert.ok(ring.clock[abi.CLOCK_REALTIME_SECS]! <= Date.now() / 1000);
+    assert.ok(ring.clock[abi.CLOCK_REALTIME_MILLIS]! < 1000);
+  });
+});
+
+test("bytes go through accept, connect, send, receive into provided buffers, and close", () => {
+  withRing((ring, arena) => {
+    const { client, server, listener } = connectedPair(ring, arena, OWNER);
+    const buffers = new TestBuffers(ring, arena, 7, 4, 64);
+    ring.push({
+      opcode: abi.IORING_OP_RECV,
+      flags: abi.IOSQE_BUFFER_SELECT,
+      ioprio: abi.IORING_RECV_MULTISHOT,
+      fd: server,
+      bufferGroup: 7,
+      slot: 1,
+    });
+    for (const text of ["first", "second", "third"]) {
+      const sent = ring.run({
+        opcode: abi.IORING_OP_SEND,
+        fd: client,
+        addr: arena.address(arena.put(text)),
+        len: text.length,
+        opFlags: abi.MSG_NOSIGNAL | abi.MSG_WAITALL,
+        slot: 2,
+      });
+      assert.equal(sent.result, text.length);
+      const received = ring.wait(1);
+      assert.equal(buffers.received(received), text);
+      assert.ok(received.flags & abi.IORING_CQE_F_MORE, "the receive stays armed");
+    }
+    addon.owners()[client] = 0;
+    assert.equal(ring.run({ opcode: abi.IORING_OP_CLOSE, fd: client, slot: 3 }).result, 0);
+    const end = ring.wait(1);
+    assert.equal(end.result, 0);
+    assert.equal(end.flags & abi.IORING_CQE_F_MORE, 0);
+    succeed(addon.close(server));
+    succeed(addon.close(listener));
+  });
+});
+
+test("a multishot accept brings one descriptor for each client and ends when cancelled", () => {
+  withRing((ring, arena) => {
+    const listener = succeed(addon.listen("127.0.0.1", 0, 16));
+    const address = arena.take(abi.SOCKADDR_BYTES_MAX);
+    const port = addon.localPort(listener);
+    const length = addon.writeSockaddr(arena.bytes, address, "127.0.0.1", port);
+    ring.push({
+      opcode: abi.IORING_OP_ACCEPT,
+      ioprio: abi.IORING_ACCEPT_MULTISHOT,
+      fd: listener,
+      opFlags: abi.SOCK_NONBLOCK | abi.SOCK_CLOEXEC,
+      slot: 1,
+      op: abi.USER_OP_ACCEPT,
+    });
+    for (let i = 0; i < 5; i++) {
+      const client = succeed(addon.socket(OWNER, false));
+      const target = { addr: arena.address(address), off: [length, 0] } as const;
+      ring.push({ opcode: abi.IORING_OP_CONNECT, fd: client, ...target, slot: 2 });
+      const accepted = ring.wait(1);
+      addon.owners()[succeed(accepted.result)] = OWNER + 1;
+      assert.ok(accepted.flags & abi.IORING_CQE_F_MORE);
+      assert.equal(ring.wait(2).result, 0);
+    }
+    const cancel = {
+      opcode: abi.IORING_OP_ASYNC_CANCEL,
+      addr: [1, abi.USER_OP_ACCEPT << abi.USER_DATA_OP_SHIFT],
+      slot: 3,
+    } as const;
+    assert.equal(ring.run(cancel).result, 0);
+    const last = ring.wait(1);
+    assert.equal(last.result, -abi.ECANCELED);
+    assert.equal(last.flags & abi.IORING_CQE_F_MORE, 0);
+    succeed(addon.close(listener));
+  });
+});
+
+test("a receive without a free buffer says ENOBUFS and goes on when one is given", () => {
+  withRing((ring, arena) => {
+    const { client, server, listener } = connectedPair(ring, arena, OWNER);
+    const buffers = new TestBuffers(ring, arena, 3, 1, 16);
+    const receive = {
+      opcode: abi.IORING_OP_RECV,
+      flags: abi.IOSQE_BUFFER_SELECT,
+      fd: server,
+      bufferGroup: 3,
+      slot: 1,
+    };
+    const send = {
+      opcode: abi.IORING_OP_SEND,
+      fd: client,
+      addr: arena.address(arena.put("0123456789abcdefREST")),
+      len: 20,
+      slot: 2,
+    };
+    assert.equal(ring.run(send).result, 20);
+    assert.equal(buffers.received(ring.run(receive)), "0123456789abcdef");
+    assert.equal(ring.run(receive).result, -abi.ENOBUFS);
+    buffers.give(0);
+    assert.equal(buffers.received(ring.run(receive)), "REST");
+    succeed(addon.close(listener));
+  });
+});
+
+test("a message of several pieces is sent as one", () => {
+  withRing((ring, arena) => {
+    const { client, server, listener } = connectedPair(ring, arena, OWNER);
+    const pieces = ["HTTP/1.1 ", "200 ", "OK"];
+    const message = arena.take(abi.MSGHDR_WORDS * 4);
+    const vectors = arena.take(pieces.length * abi.IOVEC_WORDS * 4);
+    const words = new Uint32Array(arena.mapping.buffer);
+    for (const [i, piece] of pieces.entries()) {
+      const at = (vectors >> 2) + i * abi.IOVEC_WORDS;
+      words.set(arena.address(arena.put(piece)), at + abi.IOVEC_BASE_LOW);
+      words[at + abi.IOVEC_LENGTH] = piece.length;
+    }
+    words.set(arena.address(vectors), (message >> 2) + abi.MSGHDR_IOV_LOW);
+    words[(message >> 2) + abi.MSGHDR_IOV_COUNT] = pieces.length;
+    const sent = ring.run({
+      opcode: abi.IORING_OP_SENDMSG,
+      fd: client,
+      addr: arena.address(message),
+      len: 1,
+      opFlags: abi.MSG_NOSIGNAL,
+      slot: 1,
+    });
+    assert.equal(sent.result, 15);
+    const target = arena.take(64);
+    const received = ring.run({
+      opcode: abi.IORING_OP_RECV,
+      fd: server,
+      addr: arena.address(target),
+      len: 64,
+      slot: 2,
+    });
+    assert.equal(arena.text(target, received.result), "HTTP/1.1 200 OK");
+    succeed(addon.close(listener));
+  });
+});
+
+test("half-closing, poll, refused connections and errors of a peer come as results", () => {
+  withRing((ring, arena) => {
+    const { client, server, listener } = connectedPair(ring, arena, OWNER);
+    const writable = { opcode: abi.IORING_OP_POLL_ADD, fd: client, opFlags: abi.POLLOUT };
+    assert.ok(ring.run({ ...writable, slot: 1 }).result & abi.POLLOUT);
+    assert.equal(addon.shutdownWrite(client), 0);
+    const target = arena.take(16);
+    const receive = { opcode: abi.IORING_OP_RECV, addr: arena.address(target), len: 16 };
+    assert.equal(ring.run({ ...receive, fd: server, slot: 3 }).result, 0);
+    const send = { opcode: abi.IORING_OP_SEND, addr: arena.address(target), len: 16 };
+    assert.equal(
+      ring.run({ ...send, fd: client, opFlags: abi.MSG_NOSIGNAL, slot: 4 }).result,
+      -abi.EPIPE,
+    );
+    const port = addon.localPort(listener);
+    succeed(addon.close(listener));
+    const address = arena.take(abi.SOCKADDR_BYTES_MAX);
+    const length = addon.writeSockaddr(arena.bytes, address, "127.0.0.1", port);
+    const connect = { opcode: abi.IORING_OP_CONNECT, addr: arena.address(address) };
+    const fd = succeed(addon.socket(OWNER, false));
+    assert.equal(ring.run({ ...connect, fd, off: [length, 0], slot: 5 }).result, -abi.ECONNREFUSED);
+    assert.equal(ring.run({ ...receive, fd: 65535, slot: 6 }).result, -abi.EBADF);
+  });
+});
+
+test("a linked timeout cancels what does not come", () => {
+  withRing((ring, arena) => {
+    const { server, listener } = connectedPair(ring, arena, OWNER);
+    const timespec = arena.take(abi.TIMESPEC_WORDS * 4);
+    const words = new Uint32Array(arena.mapping.buffer);
+    words[(timespec >> 2) + abi.TIMESPEC_NANOS] = 1_000_000;
+    const target = arena.take(16);
+    ring.push({
+      opcode: abi.IORING_OP_RECV,
+      flags: abi.IOSQE_IO_LINK,
+      fd: server,
+      addr: arena.address(target),
+      len: 16,
+      slot: 1,
+    });
+    const limit = { opcode: abi.IORING_OP_LINK_TIMEOUT, addr: arena.address(timespec), len: 1 };
+    assert.equal(ring.run({ ...limit, slot: 2 }).result, -abi.ETIME);
+    assert.equal(ring.wait(1).result, -abi.ECANCELED);
+    succeed(addon.close(listener));
+  });
+});
+
+test("a closed handle is refused and then used again", () => {
+  withOwner(OWNER, () => {
+    const before = addon.openFileCount();
+    for (let i = 0; i < 600; i++) {
+      const ring = new TestRing(OWNER, 2, 4);
+      const { handle, clock } = ring;
+      ring.close();
+      assert.equal(addon.ringEnter(handle, 0, 0, 0), -abi.EBADF);
+      assert.equal(addon.ringClose(handle), -abi.EBADF);
+      assert.equal(addon.ringBuffers(handle, 0, 4), -abi.EBADF);
+      assert.throws(() => addon.ringClock(handle), TypeError);
+      assert.ok(clock[abi.CLOCK_MONOTONIC_MS]! >= 0, "clock words outlive their ring");
+    }
+    assert.equal(addon.openFileCount(), before);
+  });
+});
+
+test("there are as many rings as handles, no more", () => {
+  withOwner(OWNER, () => {
+    const handles = new Set<number>();
+    for (let i = 0; i < abi.RING_COUNT_MAX; i++) handles.add(new TestRing(OWNER, 1, 1).handle);
+    assert.equal(handles.size, abi.RING_COUNT_MAX);
+    assert.equal(addon.ringOpen(OWNER, 1, 1), -abi.EMFILE);
+  });
+});
+
+test("closing a ring lets go of the sockets that its operations waited on", () => {
+  withOwner(OWNER, () => {
+    const arena = new Arena(OWNER, 4096);
+    const address = arena.take(abi.SOCKADDR_BYTES_MAX);
+    for (let i = 0; i < 50; i++) {
+      const listener = succeed(addon.listen("127.0.0.1", 0, 8));
+      const port = succeed(addon.localPort(listener));
+      const ring = new TestRing(OWNER, 4, 8);
+      ring.push({
+        opcode: abi.IORING_OP_ACCEPT,
+        ioprio: abi.IORING_ACCEPT_MULTISHOT,
+        fd: listener,
+        slot: 1,
+        op: abi.USER_OP_ACCEPT,
+      });
+      assert.equal(ring.enter(0, 0), 1);
+      ring.close();
+      succeed(addon.close(listener));
+
+      const other = new TestRing(OWNER, 4, 8);
+      const length = addon.writeSockaddr(arena.bytes, address, "127.0.0.1", port);
+      const { result } = other.run({
+        opcode: abi.IORING_OP_CONNECT,
+        fd: succeed(addon.socket(OWNER, false)),
+        addr: arena.address(address),
+        off: [length, 0],
+        slot: 1,
+      });
+      assert.equal(result, -abi.ECONNREFUSED, "nobody listens any more");
+      other.close();
+    }
+  });
+});
+
+test("a group of buffers is registered once", () => {
+  withRing((ring) => {
+    assert.notEqual(typeof addon.ringBuffers(ring.handle, 1, 8), "number");
+    assert.equal(addon.ringBuffers(ring.handle, 1, 8), -abi.EEXIST);
+  });
+});

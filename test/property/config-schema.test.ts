@@ -1,0 +1,114 @@
+// What every part of the schema must be like, so that its errors are clear and its page is whole.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkSource } from "zproxy/compiler/2-check/check.ts";
+import { unsupportedKeys } from "zproxy/compiler/2-check/rules/unsupported-keys.ts";
+import { editDistance, nearestName } from "zproxy/compiler/diagnostics/suggestion.ts";
+import schema from "zproxy/schema/config.schema.json" with { type: "json" };
+import { resolveNode, type SchemaNode, typesOf } from "zproxy/schema/schema-node.ts";
+import { withRandom } from "../lib/random.ts";
+
+const root = schema as SchemaNode;
+
+/** Every node of the schema, with a name for messages. */
+function nodes(): { name: string; node: SchemaNode }[] {
+  const found: { name: string; node: SchemaNode }[] = [];
+  const visit = (name: string, node: SchemaNode): void => {
+    found.push({ name, node });
+    for (const [key, child] of Object.entries(node.properties ?? {}))
+      visit(`${name}.${key}`, child);
+    if (typeof node.additionalProperties === "object")
+      visit(`${name}.*`, node.additionalProperties);
+    if (node.items !== undefined) visit(`${name}[]`, node.items);
+  };
+  visit("Config", root);
+  for (const [name, node] of Object.entries(root.definitions ?? {})) visit(name, node);
+  return found;
+}
+
+test("every node says what it is", () => {
+  for (const { name, node } of nodes()) {
+    const target = resolveNode(root, node);
+    assert.ok((target.description ?? "").endsWith("."), name);
+    assert.ok(typesOf(target).length > 0, name);
+  }
+});
+
+test("no table takes unknown keys", () => {
+  for (const { name, node } of nodes()) {
+    if (!typesOf(node).includes("object")) continue;
+    const names = Object.keys(node.properties ?? {}).length;
+    if (names > 0) assert.equal(node.additionalProperties, false, name);
+    else assert.equal(typeof node.additionalProperties, "object", name);
+  }
+});
+
+test("every integer has both ends, and every default is one of the allowed values", () => {
+  for (const { name, node } of nodes()) {
+    const { minimum, maximum } = node;
+    if (typesOf(node).includes("integer")) {
+      assert.ok(minimum !== undefined && maximum !== undefined && minimum < maximum, name);
+    }
+    if (typeof node.default === "number") {
+      assert.ok(node.default >= (minimum ?? 0) && node.default <= (maximum ?? 0), name);
+    }
+    if (node.enum !== undefined && node.default !== undefined) {
+      assert.ok(node.enum.includes(String(node.default)), name);
+    }
+  }
+});
+
+test("a default that can be written down is named by its description", () => {
+  for (const { name, node } of nodes()) {
+    if (node.default === undefined || typeof node.default === "object") continue;
+    assert.ok(node.description?.includes("Default "), name);
+    assert.ok(node.description?.includes(String(node.default)), name);
+  }
+});
+
+test("rows of unsupported keys name keys of the schema", () => {
+  for (const { path } of unsupportedKeys) {
+    let node = root;
+    for (const step of path) {
+      const rest = node.additionalProperties;
+      const free = typeof rest === "object" ? rest : node.items;
+      const next: SchemaNode | undefined = step === "*" ? free : node.properties?.[step];
+      assert.ok(next !== undefined, path.join("."));
+      node = resolveNode(root, next);
+    }
+  }
+});
+
+test("the same text gives the same result", () => {
+  const source = { path: "a.toml", text: '[server]\nlisten = "x"\nthreds = 1\n' };
+  assert.deepEqual(checkSource(source), checkSource({ ...source, path: "b.toml" }));
+});
+
+test("edit distance is a distance", async () => {
+  await withRandom((random) => {
+    const word = (): string =>
+      Array.from({ length: random.below(6) }, () => random.pick(["a", "b", "c"])).join("");
+    for (let round = 0; round < 3000; round++) {
+      const [a, b] = [word(), word()];
+      const distance = editDistance(a, b, 100);
+      assert.equal(distance, editDistance(b, a, 100));
+      assert.equal(distance === 0, a === b);
+      assert.ok(distance >= Math.abs(a.length - b.length));
+      assert.ok(distance <= Math.max(a.length, b.length));
+      assert.equal(editDistance(a, b, 2), Math.min(distance, 2));
+    }
+  });
+  assert.equal(editDistance("listen", "lisetn", 9), 1);
+  assert.equal(editDistance("kitten", "sitting", 9), 3);
+});
+
+test("a suggestion is near, or there is none", () => {
+  const known = ["listen", "threads", "trusted_proxies"];
+  assert.equal(nearestName("lisen", known), "listen");
+  assert.equal(nearestName("LISTEN", known), "listen");
+  assert.equal(nearestName("thraeds", known), "threads");
+  assert.equal(nearestName("workers", known), undefined);
+  assert.equal(nearestName("", known), undefined);
+  assert.equal(nearestName("b", ["a"]), undefined);
+});
