@@ -522,5 +522,7 @@ NAPI_MODULE_INIT() {
     }
     napi_set_named_property(env, exports, function.name, value);
   }
+  // Runs in the thread that ends, however it ends.
+  napi_add_env_cleanup_hook(env, [](void*) { zp_ring_quiesce_thread(); }, nullptr);
   return exports;
 }

@@ -222,6 +222,14 @@ static void cancel_all(const struct ring *ring)
     zp_uring_enter(ring->enter_fd, 0, 0, ring->enter_flags, &argument);
 }
 
+void zp_ring_quiesce_thread(void)
+{
+    for (int handle = 0; handle < ZP_RING_COUNT_MAX; handle++) {
+        const struct ring *ring = ring_at(handle);
+        if (ring != NULL && ring->thread == this_thread()) cancel_all(ring);
+    }
+}
+
 int zp_ring_close(int handle)
 {
     struct ring *ring = ring_at(handle);
@@ -229,7 +237,7 @@ int zp_ring_close(int handle)
     int open = RING_OPEN;
     if (!atomic_compare_exchange_strong(&ring->state, &open, RING_BUSY)) return -EBADF;
 
-    // Another thread closes only for a worker that has ended; the kernel cancelled its requests.
+    // Another thread closes only for a worker that has ended, whose end was zp_ring_quiesce_thread.
     if (ring->thread == this_thread()) {
         cancel_all(ring);
         unregister_ring(ring);

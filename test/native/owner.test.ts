@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync, readlinkSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as abi from "../../native/abi.ts";
@@ -24,30 +24,34 @@ const READ_COUNT = 4;
 /** What the worker opens beside connections: a socket and an eventfd. */
 const EXTRA_COUNT = 2;
 
-/** Descriptors by what they are, for example "anon_inode:[io_uring]". */
+const COUNTED = /^(socket|anon_inode:\[(io_uring|eventfd)\])/;
+
+/** What the open descriptors are, sorted, for example "anon_inode:[io_uring]". */
 function descriptorsLike(pattern: RegExp): string[] {
-  return readdirSync("/proc/self/fd").filter((fd) => {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
     try {
-      return pattern.test(readlinkSync(`/proc/self/fd/${fd}`));
+      return readlinkSync(`/proc/self/fd/${fd}`);
     } catch {
-      return false; // the descriptor that read the directory
+      return ""; // the descriptor that read the directory
     }
   });
+  return links.filter((link) => pattern.test(link)).sort();
 }
 
-async function connectMany(port: number, count: number): Promise<Socket[]> {
-  const sockets: Socket[] = [];
+/** Connects `count` times; returns what resolves when the peer has closed each connection. */
+async function connectMany(port: number, count: number): Promise<Promise<unknown>[]> {
+  const ends: Promise<unknown>[] = [];
   for (let i = 0; i < count; i++) {
     const socket = connect(port, "127.0.0.1");
     socket.on("error", () => {});
+    ends.push(new Promise((resolve) => socket.resume().on("close", resolve)));
     await once(socket, "connect");
-    sockets.push(socket);
   }
-  return sockets;
+  return ends;
 }
 
-/** Starts the worker, connects to it, and waits until it is dead. */
-async function dieWithConnections(listener: number): Promise<Socket[]> {
+/** Starts the worker, connects to it, and waits until it is dead; returns the connections' ends. */
+async function dieWithConnections(listener: number): Promise<Promise<unknown>[]> {
   const worker = new Worker("./test/native/dying-worker.mjs", {
     workerData: {
       addonPath: ADDON_PATH,
@@ -64,20 +68,19 @@ async function dieWithConnections(listener: number): Promise<Socket[]> {
   });
   const exited = new Promise((resolve) => worker.on("exit", resolve));
   await new Promise((resolve) => worker.on("message", resolve));
-  const sockets = await connectMany(succeed(addon.localPort(listener)), ACCEPT_COUNT);
+  const ends = await connectMany(succeed(addon.localPort(listener)), ACCEPT_COUNT);
   await exited;
   assert.equal(cause, "the worker dies as planned");
-  return sockets;
+  return ends;
 }
 
 test("releasing a dead worker closes read, unread and half-closed connections once", async () => {
   const listener = succeed(addon.listen("127.0.0.1", 0, 64));
   const ringsBefore = descriptorsLike(/io_uring/).length;
-  const sockets = await dieWithConnections(listener);
+  const ends = await dieWithConnections(listener);
   assert.equal(descriptorsLike(/io_uring/).length, ringsBefore + 1, "its ring is still there");
 
   const before = addon.openFileCount();
-  const ends = sockets.map((socket) => once(socket.resume(), "close"));
   assert.equal(addon.releaseOwner(OWNER), ACCEPT_COUNT + EXTRA_COUNT);
   assert.equal(addon.openFileCount(), before - ACCEPT_COUNT - EXTRA_COUNT - 1);
   assert.equal(descriptorsLike(/io_uring/).length, ringsBefore);
@@ -89,14 +92,13 @@ test("releasing a dead worker closes read, unread and half-closed connections on
 
 test("twenty workers that die leave as many descriptors as before", async () => {
   const listener = succeed(addon.listen("127.0.0.1", 0, 64));
-  const before = descriptorsLike(/^(socket|anon_inode:\[(io_uring|eventfd)\])/).length;
+  const before = descriptorsLike(COUNTED);
   for (let i = 0; i < 20; i++) {
-    const sockets = await dieWithConnections(listener);
-    const ends = sockets.map((socket) => once(socket.resume(), "close"));
+    const ends = await dieWithConnections(listener);
     assert.equal(addon.releaseOwner(OWNER), ACCEPT_COUNT + EXTRA_COUNT);
     await Promise.all(ends);
   }
-  assert.equal(descriptorsLike(/^(socket|anon_inode:\[(io_uring|eventfd)\])/).length, before);
+  assert.deepEqual(descriptorsLike(COUNTED), before);
   succeed(addon.close(listener));
 });
 
