@@ -33,6 +33,7 @@ import {
 import type { ClientAddress, MatchRoute } from "./api.ts";
 import { BUFFER_NONE, type Buffers } from "./buffers.ts";
 import * as client from "./client.ts";
+import * as clientInput from "./client-input.ts";
 import { type Connection, type ConnectionTable, ROLE_CLIENT } from "./connection.ts";
 import * as fileAnswer from "./file-answer.ts";
 import { FileCache } from "./file-cache.ts";
@@ -279,7 +280,7 @@ export class EventLoop implements CompletionSink {
       case USER_OP_RECEIVE:
         if (connection.tunnel) tunnel.onReceived(this, connection, result, buffer);
         else if (connection.role === ROLE_CLIENT)
-          client.onReceived(this, connection, result, buffer);
+          clientInput.onReceived(this, connection, result, buffer);
         else upstream.onReceived(this, connection, result, buffer);
         return;
       case USER_OP_SEND:

@@ -13,6 +13,7 @@ import {
 import { BUFFER_NONE } from "./buffers.ts";
 import { ascii, copyWithin, writeBytes, writeDecimal } from "./bytes.ts";
 import * as client from "./client.ts";
+import * as input from "./client-input.ts";
 import { type Connection, RESPONSE_BODY, RESPONSE_NONE } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { judgeConditions, rangeRecord, valueEnd, valueStart } from "./file-conditions.ts";
@@ -78,7 +79,7 @@ export function refuse(loop: EventLoop, connection: Connection, status: number):
   const waited = connection.responseState !== RESPONSE_NONE;
   release(loop, connection);
   client.reply(loop, connection, status);
-  if (waited) client.continueInput(loop, connection);
+  if (waited) input.continueInput(loop, connection);
 }
 
 /** Gives back what a file request holds, but for what the send queue needs. */
@@ -96,7 +97,7 @@ function end(loop: EventLoop, connection: Connection): void {
   const waited = connection.responseState !== RESPONSE_NONE;
   release(loop, connection);
   client.endExchange(loop, connection);
-  if (waited) client.continueInput(loop, connection);
+  if (waited) input.continueInput(loop, connection);
 }
 
 /** The ranges to send, in `connection.ranges`; or a RANGES_* result. */

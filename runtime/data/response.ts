@@ -4,6 +4,7 @@
 import { BUFFER_NONE } from "./buffers.ts";
 import { ascii, copyWithin, writeBytes, writeHex } from "./bytes.ts";
 import * as client from "./client.ts";
+import * as input from "./client-input.ts";
 import {
   type Connection,
   REQUEST_BODY,
@@ -277,5 +278,5 @@ function finishResponse(loop: EventLoop, connection: Connection, peer: Connectio
     connection.linger = true;
   }
   client.endExchange(loop, connection);
-  client.continueInput(loop, connection);
+  input.continueInput(loop, connection);
 }
