@@ -1,0 +1,58 @@
+// Loaded into every thread of a server under test by lib/faults.ts: stands between the bundle and
+// its addon, so that the shipped code meets a clock that jumps and a worker that dies. It is told
+// what to do by files in the folder ZPROXY_FAULTS:
+//
+//   skip       milliseconds by which the clocks of all workers are ahead
+//   crash-N    worker N throws inside its loop, once
+
+const { readFileSync, unlinkSync } = require("node:fs");
+const { join } = require("node:path");
+
+const folder = process.env.ZPROXY_FAULTS;
+/** CLOCK_MONOTONIC_MS of native/abi.ts. */
+const CLOCK_MONOTONIC_MS = 0;
+
+function skippedMs() {
+  try {
+    return Number(readFileSync(join(folder, "skip"), "utf8"));
+  } catch {
+    return 0;
+  }
+}
+
+function mayCrash(owner) {
+  try {
+    unlinkSync(join(folder, `crash-${owner}`));
+  } catch {
+    return;
+  }
+  throw new Error("injected crash");
+}
+
+function withFaults(addon) {
+  let owner = -1;
+  let clock;
+  return {
+    ...addon,
+    ringOpen(ringOwner, ...rest) {
+      owner = ringOwner;
+      return addon.ringOpen(ringOwner, ...rest);
+    },
+    ringClock(handle) {
+      clock = addon.ringClock(handle);
+      return clock;
+    },
+    ringEnter(...args) {
+      mayCrash(owner);
+      const result = addon.ringEnter(...args);
+      if (clock !== undefined) clock[CLOCK_MONOTONIC_MS] += skippedMs();
+      return result;
+    },
+  };
+}
+
+const dlopen = process.dlopen.bind(process);
+process.dlopen = (module, path, ...rest) => {
+  dlopen(module, path, ...rest);
+  if (String(path).endsWith("zproxy.node")) module.exports = withFaults(module.exports);
+};
