@@ -7,6 +7,7 @@ import type { SchemaNode } from "../../schema/schema-node.ts";
 import type { KeyPath } from "../1-read/key-path.ts";
 import type { Locator } from "../1-read/locator.ts";
 import type { Report } from "../diagnostics/report.ts";
+import { nearestName } from "../diagnostics/suggestion.ts";
 import type { DraftConfig } from "./draft.ts";
 import { type PlainTable, type PlainValue, plainValue } from "./plain-values.ts";
 import { describeSchemaError } from "./schema-words.ts";
@@ -89,15 +90,23 @@ function valueAt(root: TomlValue | undefined, path: KeyPath): TomlValue | undefi
 
 /**
  * Leaves out errors that another one explains: a value of the wrong type also fails its list of
- * words, and a bad name of a key is told once.
+ * words, a bad name of a key is told once, and a misspelt key is not missing as well.
  */
 function explained(errors: readonly SchemaError[]): SchemaError[] {
   const wrongType = new Set(
     errors.filter(({ keyword }) => keyword === "type").map(({ path }) => JSON.stringify(path)),
   );
-  return errors.filter(({ keyword, path, keyName }) => {
+  const isMisspelt = (table: KeyPath, key: string): boolean =>
+    errors.some(
+      ({ keyword, path, params }) =>
+        keyword === "additionalProperties" &&
+        JSON.stringify(path) === JSON.stringify(table) &&
+        nearestName(String(params.additionalProperty), [key]) !== undefined,
+    );
+  return errors.filter(({ keyword, path, keyName, params }) => {
     if (keyword === "type" || keyword === "propertyNames") return true;
     if (keyName !== undefined) return false;
+    if (keyword === "required" && isMisspelt(path, String(params.missingProperty))) return false;
     return !wrongType.has(JSON.stringify(path));
   });
 }

@@ -153,12 +153,21 @@ function describeWord(error: SchemaError, locator: Locator, report: Report): voi
 
 function describeRange(error: SchemaError, locator: Locator, report: Report): void {
   const { path, node, value } = error;
-  report.add("schema/out-of-range", locator.value(path), {
-    key: printKeyPath(path),
-    value: String(value),
-    minimum: node.minimum ?? 0,
-    maximum: node.maximum ?? Number.MAX_SAFE_INTEGER,
-  });
+  const minimum = node.minimum ?? 0;
+  const maximum = node.maximum ?? Number.MAX_SAFE_INTEGER;
+  const key = printKeyPath(path);
+  const params = { key, value: String(value), minimum, maximum };
+  const zero = value === 0n ? zeroHint(String(path.at(-1))) : undefined;
+  const hint = `${zero}; choose a number from ${minimum} to ${maximum}`;
+  const extra = zero === undefined ? {} : { hint };
+  report.add("schema/out-of-range", locator.value(path), params, extra);
+}
+
+/** What people mean by a zero that is not allowed. */
+function zeroHint(key: string): string | undefined {
+  if (key.includes("timeout_")) return "0 is no way to wait for ever, it would wait for nothing";
+  if (key === "weight") return "to send a server nothing, take it out of the list";
+  return undefined;
 }
 
 function describeEmpty(error: SchemaError, locator: Locator, report: Report): void {

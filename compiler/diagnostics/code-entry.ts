@@ -13,8 +13,10 @@ export interface CodeEntry<P> {
   readonly meaning: string;
   /** For the page of codes: a configuration fragment with the mistake. */
   readonly example: string;
-  /** For the page of codes: how the fragment should read, or what to do. */
+  /** For the page of codes: what to do. */
   readonly remedy: string;
+  /** For the page of codes: the fragment without the mistake. */
+  readonly corrected: string;
 }
 
 /** For a code whose message needs no facts. */

@@ -8,7 +8,8 @@ const MARK =
 const INTRO = `# Diagnostic codes
 
 What \`zproxy check\` and \`zproxy compile\` report, by code. An error keeps the configuration from
-being compiled; a warning does so with \`--deny-warnings\`. Codes are never renamed or reused.
+being compiled; a warning does so in \`check --deny-warnings\`; a note never does. Codes are never
+renamed or reused. Of the two fragments of each, the first has the mistake and the second has not.
 `;
 
 /** Returns the text of CODES.md. */
@@ -17,7 +18,7 @@ export function printCodePage(): string {
 }
 
 function printSection(code: (typeof codes)[number]): string {
-  const { severity, meaning, example, remedy } = registry[code];
+  const { severity, meaning, example, remedy, corrected } = registry[code];
   return `## \`${code}\` (${severity})
 
 ${meaning}
@@ -27,5 +28,9 @@ ${example}
 \`\`\`
 
 ${remedy}
+
+\`\`\`toml
+${corrected}
+\`\`\`
 `;
 }

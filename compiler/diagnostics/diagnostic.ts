@@ -3,7 +3,8 @@
 import type { Code } from "./registry.ts";
 import type { Span } from "./span.ts";
 
-export type Severity = "error" | "warning";
+/** An error forbids compiling, a warning may; a note only says what is easily overlooked. */
+export type Severity = "error" | "warning" | "note";
 
 /** Another place that matters for a diagnostic, and why. */
 export interface Label {

@@ -25,6 +25,7 @@ export function formatJson(source: Source, diagnostics: readonly Diagnostic[]): 
     file: source.path,
     errors: diagnostics.filter(({ severity }) => severity === "error").length,
     warnings: diagnostics.filter(({ severity }) => severity === "warning").length,
+    notes: diagnostics.filter(({ severity }) => severity === "note").length,
     diagnostics: diagnostics.map((diagnostic) => ({
       code: diagnostic.code,
       severity: diagnostic.severity,

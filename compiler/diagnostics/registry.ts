@@ -3,8 +3,10 @@
 
 import { cidrCodes } from "./codes/cidr.ts";
 import { configCodes } from "./codes/config.ts";
+import { performanceCodes } from "./codes/performance.ts";
 import { routeCodes } from "./codes/route.ts";
 import { schemaCodes } from "./codes/schema.ts";
+import { securityCodes } from "./codes/security.ts";
 import { serverCodes } from "./codes/server.ts";
 import { tlsCodes } from "./codes/tls.ts";
 import { tomlCodes } from "./codes/toml.ts";
@@ -15,6 +17,8 @@ export const registry = {
   ...schemaCodes,
   ...configCodes,
   ...serverCodes,
+  ...securityCodes,
+  ...performanceCodes,
   ...tlsCodes,
   ...upstreamCodes,
   ...routeCodes,

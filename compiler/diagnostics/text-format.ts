@@ -13,6 +13,7 @@ export interface TextOptions {
 const STYLES = {
   error: "1;31",
   warning: "1;33",
+  note: "1;36",
   gutter: "34",
   primary: "1;31",
   secondary: "36",
@@ -31,11 +32,11 @@ export function formatText(
   return `${[...blocks, `${countText(diagnostics)}\n`].join("\n")}`;
 }
 
-/** Such as `2 errors, 1 warning`. */
+/** Such as `2 errors, 1 warning`; at least one thing is counted. */
 export function countText(diagnostics: readonly Diagnostic[]): string {
-  const errors = diagnostics.filter(({ severity }) => severity === "error").length;
-  const warnings = diagnostics.length - errors;
-  const parts = [plural(errors, "error"), plural(warnings, "warning")];
+  const parts = (["error", "warning", "note"] as const).map((severity) =>
+    plural(diagnostics.filter((it) => it.severity === severity).length, severity),
+  );
   return parts.filter((part) => part !== "").join(", ") || "no errors";
 }
 

@@ -74,6 +74,19 @@ for (const code of codes.filter((it) => !UNPRINTABLE.includes(it))) {
   });
 }
 
+for (const code of codes) {
+  test(`the corrected fragment of ${code} on its page does not show it`, () => {
+    const { example, corrected } = registry[code];
+    assert.notEqual(corrected, example);
+    const { diagnostics } = checkSource({ path: "", text: corrected });
+    // A fragment need not be a whole configuration, but what it shows has to be right.
+    const incomplete: Code[] = ["schema/missing-key", "config/no-route", "upstream/unused"];
+    const allowed = [...incomplete, "config/not-supported-yet"].filter((it) => it !== code);
+    const wrong = diagnostics.filter((it) => !allowed.includes(it.code));
+    assert.deepEqual(wrong.map((it) => it.code), []);
+  });
+}
+
 for (const name of goldenCases(FOLDER)) {
   test(`each fix of ${name} mends what it is offered for`, () => {
     const { source, result } = read(name);

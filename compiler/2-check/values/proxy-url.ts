@@ -26,6 +26,8 @@ export function parseProxyUrl(text: string): Parsed<ProxyUrl> {
   const authorityEnd = rest.search(/[/?#]/);
   const authority = authorityEnd < 0 ? rest : rest.slice(0, authorityEnd);
   const path = authorityEnd < 0 ? "/" : rest.slice(authorityEnd);
+  if (path.includes("?")) return refused("a query cannot be added to every request");
+  if (path.includes("#")) return refused("a fragment (the part after #) is never sent");
   if (authority.includes("@")) return refused("a user name or password is not passed on");
   const match = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority);
   if (match === null) return refused("the host or the port cannot be read");
@@ -33,9 +35,7 @@ export function parseProxyUrl(text: string): Parsed<ProxyUrl> {
   if (!host.ok) return host;
   const port = match[2] === undefined ? (tls ? 443 : 80) : Number(match[2]);
   if (match[2] === "" || port < 1 || port > 65535) return refused("a port is 1 to 65535");
-  const checkedPath = path.startsWith("/")
-    ? parsePath(path)
-    : refused("has no path before its query");
+  const checkedPath = parsePath(path);
   if (!checkedPath.ok) return refused(`its path ${checkedPath.reason}`);
   return parsed({
     tls,

@@ -14,6 +14,10 @@ export const cidrCodes = {
     example:
       '[host_routes."example.com"]\npath = "/var/www"\nsecurity = { allowed_ips = ["10.0.0/8"] }',
     remedy: 'Write all four numbers: `"10.0.0.0/8"`.',
+    corrected:
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      'security = { allowed_ips = ["10.0.0.0/8"] }',
   }),
   "cidr/host-bits": entry<{ value: string; network: string }>({
     severity: "warning",
@@ -26,5 +30,41 @@ export const cidrCodes = {
       '[host_routes."example.com"]\npath = "/var/www"\nsecurity = { allowed_ips = ' +
       '["192.168.1.7/24"] }',
     remedy: 'Write the block, `"192.168.1.0/24"`, or the one address, `"192.168.1.7"`.',
+    corrected:
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      'security = { allowed_ips = ["192.168.1.0/24"] }',
+  }),
+  "cidr/covered": entry<{ value: string; outer: string }>({
+    severity: "warning",
+    message: ({ value, outer }) => `${value} is covered by ${outer} already`,
+    hint: ({ value }) => `remove ${value}, or the larger block`,
+    meaning:
+      "Every address of the entry is in another entry of the same list, so the entry changes nothing. Often the larger block is the one that was not meant.",
+    example:
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      'security = { allowed_ips = ["10.0.0.0/8", "10.1.0.0/16"] }',
+    remedy: "Keep one of the two.",
+    corrected:
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      'security = { allowed_ips = ["10.0.0.0/8"] }',
+  }),
+  "cidr/never-matches": entry<{ value: string; reason: string }>({
+    severity: "warning",
+    message: ({ value, reason }) => `${value} changes nothing: ${reason}`,
+    hint: ({ value }) => `remove ${value}, or correct the other list`,
+    meaning:
+      "`denied_ips` is looked at before `allowed_ips`. An allowed entry that is denied as a whole lets nobody in, and a denied entry outside of everything allowed keeps nobody out.",
+    example:
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      'security = { allowed_ips = ["10.0.0.0/8"], denied_ips = ["192.168.0.0/16"] }',
+    remedy: "Remove the entry, or correct it.",
+    corrected:
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      'security = { allowed_ips = ["10.0.0.0/8"], denied_ips = ["10.1.0.0/16"] }',
   }),
 };

@@ -12,6 +12,7 @@ export const configCodes = {
       "It is an error and not ignored, because a limit that is not enforced is worse than none.",
     example: "[performance]\nhuge_pages_enabled = true",
     remedy: "Remove the key, or give it the value that switches the feature off.",
+    corrected: "[performance]\n" + "huge_pages_enabled = false",
   }),
   "config/no-route": entry({
     severity: "warning",
@@ -20,5 +21,10 @@ export const configCodes = {
     meaning: "Neither `host_routes` nor `path_routes` has an entry.",
     example: '[server]\nlisten = "0.0.0.0:8080"',
     remedy: 'Add a route, such as `[path_routes."example.com"."/"]` with `path = "/var/www"`.',
+    corrected:
+      "[server]\n" +
+      'listen = "0.0.0.0:8080"\n' +
+      '[path_routes."example.com"."/"]\n' +
+      'path = "/var/www"',
   }),
 };

@@ -11,6 +11,8 @@ export const tlsCodes = {
       "A certificate cannot be used without its private key, nor a key without its certificate.",
     example: '[tls]\ncert_path = "/etc/zproxy/cert.pem"',
     remedy: 'Name both files: add `key_path = "/etc/zproxy/key.pem"`.',
+    corrected:
+      "[tls]\n" + 'cert_path = "/etc/zproxy/cert.pem"\n' + 'key_path = "/etc/zproxy/key.pem"',
   }),
   "tls/no-certificate": entry({
     severity: "error",
@@ -21,6 +23,11 @@ export const tlsCodes = {
       "certificates do not replace the first.",
     example: '[tls]\nmin_version = "1.3"',
     remedy: "Add `cert_path` and `key_path`, or remove the section.",
+    corrected:
+      "[tls]\n" +
+      'min_version = "1.3"\n' +
+      'cert_path = "/etc/zproxy/cert.pem"\n' +
+      'key_path = "/etc/zproxy/key.pem"',
   }),
   "tls/ktls-without-certificate": entry({
     severity: "error",
@@ -30,5 +37,10 @@ export const tlsCodes = {
       "The kernel can only take over TLS connections, and without a certificate there are none.",
     example: "[tls]\nktls_enabled = true",
     remedy: "Add `cert_path` and `key_path`.",
+    corrected:
+      "[tls]\n" +
+      "ktls_enabled = true\n" +
+      'cert_path = "/etc/zproxy/cert.pem"\n' +
+      'key_path = "/etc/zproxy/key.pem"',
   }),
 };

@@ -12,6 +12,7 @@ export const tomlCodes = {
       "nothing can be said about the rest before this is put right.",
     example: '[]\nlisten = "0.0.0.0:8080"',
     remedy: 'Correct the text at the place shown: `[server]`, then `listen = "0.0.0.0:8080"`.',
+    corrected: "[server]\n" + 'listen = "0.0.0.0:8080"',
   }),
   "toml/unquoted-string": entry<{ value: string }>({
     severity: "error",
@@ -22,6 +23,7 @@ export const tomlCodes = {
       "and text is written in quotes.",
     example: "[logging]\nlevel = info",
     remedy: 'Put the value in quotes: `level = "info"`.',
+    corrected: "[logging]\n" + 'level = "info"',
   }),
   "toml/bad-value": entry<{ detail: string }>({
     severity: "error",
@@ -32,6 +34,7 @@ export const tomlCodes = {
     remedy:
       "Write the plain number: `threads = 4`. Sizes are in bytes, times in the unit of the " +
       "key's name.",
+    corrected: "[server]\n" + "threads = 4",
   }),
   "toml/missing-equals": entry<{ text: string }>({
     severity: "error",
@@ -40,6 +43,7 @@ export const tomlCodes = {
     meaning: "A line that is not a table header is a key, an equals sign and a value.",
     example: '[server]\nlisten "0.0.0.0:8080"',
     remedy: 'Add the equals sign: `listen = "0.0.0.0:8080"`.',
+    corrected: "[server]\n" + 'listen = "0.0.0.0:8080"',
   }),
   "toml/bad-key": entry<{ character: string }>({
     severity: "error",
@@ -50,6 +54,7 @@ export const tomlCodes = {
       "Host names and paths therefore need quotes.",
     example: "[host_routes.*.example.com]",
     remedy: 'Quote the name: `[host_routes."*.example.com"]`.',
+    corrected: '[host_routes."*.example.com"]\npath = "/var/www"',
   }),
   "toml/duplicate": entry<{ name: string }>({
     severity: "error",
@@ -59,6 +64,7 @@ export const tomlCodes = {
     example: '[server]\nlisten = "0.0.0.0:80"\nlisten = "0.0.0.0:8080"',
     remedy:
       'Keep one. For several addresses write an array: `listen = ["0.0.0.0:80", "0.0.0.0:8080"]`.',
+    corrected: "[server]\n" + 'listen = ["0.0.0.0:80", "0.0.0.0:8080"]',
   }),
   "toml/unclosed": entry<{ what: string; mark: string }>({
     severity: "error",
@@ -67,6 +73,7 @@ export const tomlCodes = {
     meaning: "A string, an array, a table or a header was opened and not closed.",
     example: '[logging]\nlevel = "info',
     remedy: 'Add the closing mark: `level = "info"`.',
+    corrected: "[logging]\n" + 'level = "info"',
   }),
   "toml/missing-comma": entry({
     severity: "error",
@@ -75,6 +82,7 @@ export const tomlCodes = {
     meaning: "The items of an array or of an inline table are separated by commas.",
     example: '[server]\nlisten = ["0.0.0.0:80" "0.0.0.0:81"]',
     remedy: 'Add the comma: `["0.0.0.0:80", "0.0.0.0:81"]`.',
+    corrected: "[server]\n" + 'listen = ["0.0.0.0:80", "0.0.0.0:81"]',
   }),
   "toml/stray-text": entry<{ text: string }>({
     severity: "error",
@@ -83,6 +91,7 @@ export const tomlCodes = {
     meaning: "After a value or a table header, the line may only hold a comment.",
     example: '[server]\nthreads = 4 # ok\n[logging] level = "info"',
     remedy: "Write each key on a line of its own; put `#` before a comment.",
+    corrected: "[server]\n" + "threads = 4 # ok\n" + "[logging]\n" + 'level = "info"',
   }),
   "toml/bad-escape": entry<{ text: string }>({
     severity: "error",
@@ -93,6 +102,7 @@ export const tomlCodes = {
       "and a few more.",
     example: '[logging]\nfile_path = "C:\\logs"',
     remedy: "Double the backslash, or use single quotes: `'C:\\logs'`.",
+    corrected: "[logging]\n" + "file_path = 'C:\\logs'",
   }),
   "toml/control-character": entry<{ character: string }>({
     severity: "error",
@@ -103,6 +113,7 @@ export const tomlCodes = {
       "comments. They usually come from a paste.",
     example: "# a comment with an invisible \\u0001 in it",
     remedy: "Remove the character, or write it as `\\u0001` in a string.",
+    corrected: "# a comment without it",
   }),
   "toml/too-deep": entry<{ levels: number }>({
     severity: "error",
@@ -111,5 +122,6 @@ export const tomlCodes = {
     meaning: "Nesting is limited so that a hostile file cannot exhaust the stack.",
     example: "[[[[[[[[ and so on ]]]]]]]]",
     remedy: "No key of a configuration needs more than four levels.",
+    corrected: "[server]\n" + 'listen = ["0.0.0.0:80"]',
   }),
 };

@@ -12,6 +12,12 @@ export const upstreamCodes = {
     remedy:
       'Define it: `[upstreams.backend-pool]` with `servers = ["http://127.0.0.1:8080"]`, or ' +
       "correct the name.",
+    corrected:
+      "[upstreams.backend-pool]\n" +
+      'servers = ["http://127.0.0.1:8080"]\n' +
+      '[path_routes."example.com"."/api/"]\n' +
+      'type = "Proxy"\n' +
+      'upstream = "backend-pool"',
   }),
   "upstream/invalid-url": entry<{ name: string; url: string; reason: string }>({
     severity: "error",
@@ -20,6 +26,7 @@ export const upstreamCodes = {
     meaning: "A server of the group is not an http or https URL.",
     example: '[upstreams.api]\nservers = ["api1:8080"]',
     remedy: 'Write the scheme: `"http://api1:8080"`.',
+    corrected: "[upstreams.api]\n" + 'servers = ["http://api1:8080"]',
   }),
   "upstream/server-path": entry<{ url: string; path: string }>({
     severity: "error",
@@ -30,6 +37,7 @@ export const upstreamCodes = {
       "path of a request is passed on as it is after the route's prefix.",
     example: '[upstreams.api]\nservers = ["http://api1:8080/v2"]',
     remedy: 'Name host and port: `"http://api1:8080"`.',
+    corrected: "[upstreams.api]\n" + 'servers = ["http://api1:8080"]',
   }),
   "upstream/duplicate-server": entry<{ url: string }>({
     severity: "warning",
@@ -39,6 +47,7 @@ export const upstreamCodes = {
       "The same server is listed twice, which doubles its share and counts its failures twice.",
     example: '[upstreams.api]\nservers = ["http://api1:8080", "http://api1:8080"]',
     remedy: "Keep one entry.",
+    corrected: "[upstreams.api]\n" + 'servers = ["http://api1:8080", "http://api2:8080"]',
   }),
   "upstream/unused": entry<{ name: string }>({
     severity: "warning",
@@ -47,6 +56,12 @@ export const upstreamCodes = {
     meaning: "The group is defined, but no route refers to it.",
     example: '[upstreams.api]\nservers = ["http://api1:8080"]',
     remedy: 'Refer to it in a Proxy route with `upstream = "api"`, or remove it.',
+    corrected:
+      "[upstreams.api]\n" +
+      'servers = ["http://api1:8080"]\n' +
+      '[host_routes."example.com"]\n' +
+      'type = "Proxy"\n' +
+      'upstream = "api"',
   }),
   "upstream/invalid-health-path": entry<{ value: string; reason: string }>({
     severity: "error",
@@ -57,5 +72,37 @@ export const upstreamCodes = {
       "an HTTP request.",
     example: '[upstreams.api]\nservers = ["http://api1:8080"]\nhealth_check = { path = "health" }',
     remedy: 'Start the path with a slash: `path = "/health"`.',
+    corrected:
+      "[upstreams.api]\n" +
+      'servers = ["http://api1:8080"]\n' +
+      'health_check = { path = "/health" }',
+  }),
+  "upstream/health-timeout": entry<{ timeout: number; interval: number }>({
+    severity: "warning",
+    message: ({ timeout, interval }) =>
+      `a health check may take ${timeout} s, but one is due every ${interval} s`,
+    hint: () => "make timeout_secs smaller than interval_secs",
+    meaning:
+      "The next check waits for the last one, so a server that does not answer is asked less often than `interval_secs` says, and is found out later.",
+    example:
+      "[upstreams.api]\n" +
+      'servers = ["http://api1:8080"]\n' +
+      "health_check = { interval_secs = 2, timeout_secs = 5 }",
+    remedy: "Let a check time out before the next one is due.",
+    corrected:
+      "[upstreams.api]\n" +
+      'servers = ["http://api1:8080"]\n' +
+      "health_check = { interval_secs = 5, timeout_secs = 2 }",
+  }),
+  "upstream/weight-without-effect": entry<{ reason: string }>({
+    severity: "warning",
+    message: ({ reason }) => `weight changes nothing: ${reason}`,
+    hint: () => "remove weight, or give the servers different ones",
+    meaning: "Weights are relative to each other. Equal ones share the requests like none.",
+    example: "[upstreams.api]\n" + 'servers = [{ url = "http://api1:8080", weight = 5 }]',
+    remedy: "Remove the weight, or add another server.",
+    corrected:
+      "[upstreams.api]\n" +
+      'servers = [{ url = "http://api1:8080", weight = 5 }, "http://api2:8080"]',
   }),
 };

@@ -1,0 +1,119 @@
+// What lists of client addresses come to together: entries that change nothing, and rules that let
+// nobody in.
+
+import type { KeyPath } from "../../1-read/key-path.ts";
+import {
+  type AddressRange,
+  cover,
+  EVERY_IPV4,
+  EVERY_IPV6,
+  holds,
+  LOOPBACK,
+  overlaps,
+  parseRange,
+} from "../values/address-range.ts";
+import { parseListenAddress } from "../values/listen-address.ts";
+import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
+
+interface Entry {
+  readonly text: string;
+  readonly path: KeyPath;
+  readonly range: AddressRange;
+}
+
+export function checkClientLists(context: RuleContext): void {
+  const trusted = entriesOf(context.config.server?.trusted_proxies, ["server", "trusted_proxies"]);
+  reportCovered(context, trusted);
+  for (const { path, range, text } of trusted) {
+    if (!holds(range, EVERY_IPV4) && !holds(range, EVERY_IPV6)) continue;
+    const span = context.locator.value(path);
+    context.report.add("server/trusts-everyone", span, { value: JSON.stringify(text) });
+  }
+  const loopback = listensOnLoopback(context) && trusted.length === 0;
+  for (const placed of routesOf(context)) checkRoute(context, placed, loopback);
+}
+
+function checkRoute(context: RuleContext, { route, path }: PlacedRoute, loopback: boolean): void {
+  const allowed = entriesOf(route.security?.allowed_ips, [...path, "security", "allowed_ips"]);
+  const denied = entriesOf(route.security?.denied_ips, [...path, "security", "denied_ips"]);
+  reportCovered(context, allowed);
+  reportCovered(context, denied);
+  const all = [...allowed, ...denied];
+  if (loopback && all.length > 0 && !all.some(({ range }) => meetsLoopback(range))) {
+    const labels = [{ span: context.locator.key(["server", "listen"]), text: "loopback only" }];
+    const span = context.locator.key(all[0]!.path.slice(0, -1));
+    context.report.add("route/clients-behind-proxy", span, {}, { labels });
+  }
+  const deniedRanges = denied.map(({ range }) => range);
+  const useless = allowed.filter(({ range }) => cover(deniedRanges, range));
+  const everyone = [EVERY_IPV4, EVERY_IPV6].every((range) => cover(deniedRanges, range));
+  if (allowed.length > 0 ? useless.length === allowed.length : everyone) {
+    return reportNobody(context, path, allowed.length > 0);
+  }
+  for (const entry of useless) reportNeverMatches(context, entry, "every address of it is denied");
+  if (allowed.length === 0) return;
+  const outside = denied.filter(({ range }) => !allowed.some((it) => overlaps(it.range, range)));
+  for (const entry of outside) reportNeverMatches(context, entry, "none of it is in allowed_ips");
+}
+
+function entriesOf(list: readonly string[] | undefined, path: KeyPath): Entry[] {
+  const entries: Entry[] = [];
+  list?.forEach((text, index) => {
+    const range = parseRange(text);
+    if (range !== undefined) entries.push({ text, path: [...path, index], range });
+  });
+  return entries;
+}
+
+/** Of two that are the same, the second is the one too many. */
+function reportCovered({ locator, report }: RuleContext, entries: readonly Entry[]): void {
+  // Sorted by size, an entry can only lie in one before it; equal ones keep their order.
+  const sorted = entries.toSorted((a, b) => compareSize(b.range, a.range));
+  const kept: Entry[] = [];
+  for (const entry of sorted) {
+    const outer = kept.find(({ range }) => holds(range, entry.range));
+    if (outer === undefined) {
+      kept.push(entry);
+      continue;
+    }
+    const params = { value: JSON.stringify(entry.text), outer: JSON.stringify(outer.text) };
+    const labels = [{ span: locator.value(outer.path), text: "this covers it" }];
+    report.add("cidr/covered", locator.value(entry.path), params, { labels });
+  }
+}
+
+function compareSize(a: AddressRange, b: AddressRange): number {
+  const difference = a.last - a.first - (b.last - b.first);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+function reportNeverMatches(
+  { locator, report }: RuleContext,
+  { text, path }: Entry,
+  reason: string,
+): void {
+  report.add("cidr/never-matches", locator.value(path), { value: JSON.stringify(text), reason });
+}
+
+function reportNobody({ locator, report }: RuleContext, path: KeyPath, listed: boolean): void {
+  const allowed = locator.key([...path, "security", "allowed_ips"]);
+  const labels = listed ? [{ span: allowed, text: "all of these are denied" }] : [];
+  report.add("route/no-client", locator.key([...path, "security", "denied_ips"]), {}, { labels });
+}
+
+function meetsLoopback(range: AddressRange): boolean {
+  return LOOPBACK.some((loopback) => overlaps(loopback, range));
+}
+
+function listensOnLoopback({ config }: RuleContext): boolean {
+  const listen = config.server?.listen;
+  const texts = typeof listen === "string" ? [listen] : (listen ?? []);
+  return (
+    texts.length > 0 &&
+    texts.every((text) => {
+      const endpoint = parseListenAddress(text);
+      const range = endpoint.ok ? parseRange(endpoint.value.address) : undefined;
+      return range !== undefined && meetsLoopback(range);
+    })
+  );
+}

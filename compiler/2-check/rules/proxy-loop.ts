@@ -1,0 +1,67 @@
+// A server that passes requests on to itself answers none of them.
+
+import type { KeyPath } from "../../1-read/key-path.ts";
+import { LOOPBACK, overlaps, parseRange } from "../values/address-range.ts";
+import { type ListenEndpoint, parseListenAddress } from "../values/listen-address.ts";
+import { parseProxyUrl } from "../values/proxy-url.ts";
+import { type RuleContext, routesOf } from "./rule.ts";
+
+interface Listener {
+  readonly endpoint: ListenEndpoint;
+  readonly path: KeyPath;
+}
+
+export function checkProxyLoops(context: RuleContext): void {
+  const listeners = listenersOf(context);
+  for (const { route, path } of routesOf(context)) {
+    checkUrl(context, listeners, route.url, [...path, "url"]);
+  }
+  for (const name of context.locator.keysOf(["upstreams"])) {
+    context.config.upstreams?.[name]?.servers?.forEach((server, index) => {
+      const path: KeyPath = ["upstreams", name, "servers", index];
+      if (typeof server === "string") checkUrl(context, listeners, server, path);
+      else checkUrl(context, listeners, server.url, [...path, "url"]);
+    });
+  }
+}
+
+function checkUrl(
+  { locator, report }: RuleContext,
+  listeners: readonly Listener[],
+  text: string | undefined,
+  path: KeyPath,
+): void {
+  const url = text === undefined ? undefined : parseProxyUrl(text);
+  if (url?.ok !== true) return;
+  const { host, port } = url.value;
+  const self = listeners.find(({ endpoint }) => endpoint.port === port && isSame(endpoint, host));
+  if (self === undefined) return;
+  const labels = [{ span: locator.value(self.path), text: "it listens here" }];
+  const params = { url: JSON.stringify(text) };
+  report.add("server/proxies-to-itself", locator.value(path), params, { labels });
+}
+
+function listenersOf({ config }: RuleContext): Listener[] {
+  const listen = config.server?.listen;
+  const found: Listener[] = [];
+  const add = (text: string, path: KeyPath): void => {
+    const endpoint = parseListenAddress(text);
+    if (endpoint.ok) found.push({ endpoint: endpoint.value, path });
+  };
+  if (typeof listen === "string") add(listen, ["server", "listen"]);
+  else listen?.forEach((text, index) => void add(text, ["server", "listen", index]));
+  return found;
+}
+
+/** Whether a host is the address listened on, or means this machine when all are listened on. */
+function isSame({ address }: ListenEndpoint, host: string): boolean {
+  if (host === address) return true;
+  const everywhere = address === "0.0.0.0" || address === "::";
+  if (host === "localhost") return everywhere || isLoopback(address);
+  return everywhere && isLoopback(host);
+}
+
+function isLoopback(text: string): boolean {
+  const range = parseRange(text);
+  return range !== undefined && LOOPBACK.some((loopback) => overlaps(loopback, range));
+}
