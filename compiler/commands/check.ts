@@ -1,6 +1,7 @@
 // zproxy check: diagnostics only.
 
 import { compile } from "../compile.ts";
+import { formatNames } from "../diagnostics/formats.ts";
 import {
   type Command,
   EXIT_ERRORS,
@@ -13,11 +14,11 @@ import {
 
 export const checkCommand: Command = {
   summary: "say what is wrong with a configuration",
-  help: `zproxy check [config.toml] [--format text|json] [--deny-warnings]
+  help: `zproxy check [config.toml] [--format FORMAT] [--deny-warnings]
 
 Reports every mistake at once, with its place and what to do. "-" reads standard input.
 
-  --format FORMAT    text (default) or json, an array of diagnostics
+  --format FORMAT    text (default); json; sarif, version 2.1.0; github, annotations of a workflow
   --deny-warnings    fail on warnings as well
 
 Exit status: 0 nothing wrong, 1 the configuration has mistakes, 2 the command line has.
@@ -27,16 +28,16 @@ Exit status: 0 nothing wrong, 1 the configuration has mistakes, 2 the command li
       format: { type: "string", default: "text" },
       "deny-warnings": { type: "boolean", default: false },
     });
-    const { format } = values;
-    if (format !== "text" && format !== "json") {
-      throw new UsageError(`--format is text or json, not ${format}`);
+    const format = formatNames.find((name) => name === values.format);
+    if (format === undefined) {
+      throw new UsageError(`--format is ${formatNames.join(", ")}, not ${values.format}`);
     }
     const source = readConfig(file);
     // Whole compilation, so that a config that passes here cannot fail later.
     const { diagnostics } = compile(source);
     printDiagnostics(source, diagnostics, process.stdout, format);
     const fatal = diagnostics.filter(
-      ({ severity }) => severity === "error" || values["deny-warnings"],
+      ({ severity }) => severity === "error" || (severity === "warning" && values["deny-warnings"]),
     );
     return fatal.length > 0 ? EXIT_ERRORS : EXIT_OK;
   },

@@ -50,6 +50,8 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [1, "check", "doubtful.toml", "--deny-warnings"],
   [1, "check", "bad.toml"],
   [1, "check", "bad.toml", "--format", "json"],
+  [1, "check", "bad.toml", "--format", "sarif"],
+  [1, "check", "bad.toml", "--format", "github"],
   [1, "compile", "bad.toml", "-o", "never"],
   [1, "run", "bad.toml"],
   [0, "--help"],
