@@ -82,6 +82,12 @@
 #define ZP_FILE_STATUS_MTIME_SECS 1
 #define ZP_FILE_STATUS_SIZE 0
 #define ZP_FILE_STATUS_WORDS 8
+#define ZP_FILTER_BYTES 8
+#define ZP_FILTER_CODE 0
+#define ZP_FILTER_COUNT_MAX 256
+#define ZP_FILTER_IF_FALSE 3
+#define ZP_FILTER_IF_TRUE 2
+#define ZP_FILTER_OPERAND 4
 #define ZP_IORING_ACCEPT_MULTISHOT 1
 #define ZP_IORING_ASYNC_CANCEL_ALL 1
 #define ZP_IORING_ASYNC_CANCEL_ANY 4
@@ -354,6 +360,18 @@ _Static_assert((long long)ZP_ETIMEDOUT == (long long)ETIMEDOUT,
                "ETIMEDOUT");
 _Static_assert((long long)ZP_EXDEV == (long long)EXDEV,
                "EXDEV");
+_Static_assert(ZP_FILTER_BYTES == sizeof(struct sock_filter),
+               "FILTER_BYTES");
+_Static_assert(ZP_FILTER_CODE * 1 == offsetof(struct sock_filter, code),
+               "FILTER_CODE");
+_Static_assert(ZP_FILTER_COUNT_MAX <= BPF_MAXINSNS,
+               "FILTER_COUNT_MAX");
+_Static_assert(ZP_FILTER_IF_FALSE * 1 == offsetof(struct sock_filter, jf),
+               "FILTER_IF_FALSE");
+_Static_assert(ZP_FILTER_IF_TRUE * 1 == offsetof(struct sock_filter, jt),
+               "FILTER_IF_TRUE");
+_Static_assert(ZP_FILTER_OPERAND * 1 == offsetof(struct sock_filter, k),
+               "FILTER_OPERAND");
 _Static_assert((long long)ZP_IORING_ACCEPT_MULTISHOT == (long long)IORING_ACCEPT_MULTISHOT,
                "IORING_ACCEPT_MULTISHOT");
 _Static_assert((long long)ZP_IORING_ASYNC_CANCEL_ALL == (long long)IORING_ASYNC_CANCEL_ALL,

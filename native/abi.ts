@@ -184,6 +184,17 @@ export const SOCKADDR_BYTES_MAX = 28;
 /** What peerAddress needs from its offset on (INET6_ADDRSTRLEN). */
 export const ADDRESS_TEXT_BYTES_MAX = 46;
 
+// struct sock_filter: what attachFilter takes, and at most so many of them (the kernel's own limit
+// is 4096, which would be half a stack).
+export const FILTER_BYTES = 8;
+export const FILTER_COUNT_MAX = 256;
+/** A u16. */
+export const FILTER_CODE = 0;
+export const FILTER_IF_TRUE = 2;
+export const FILTER_IF_FALSE = 3;
+/** A u32. */
+export const FILTER_OPERAND = 4;
+
 // struct msghdr and struct iovec as u32 words; the u64 lengths have a high word of 0.
 export const MSGHDR_WORDS = 14;
 export const MSGHDR_NAME_LOW = 0;

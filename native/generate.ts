@@ -5,6 +5,7 @@ import * as abi from "./abi.ts";
 
 const WORD_BYTES = 4;
 const HALF_BYTES = 2;
+const BYTE = 1;
 
 /** A row of abi.ts that says where a field lies: its name, its unit in bytes, struct and field. */
 type Layout = readonly [name: keyof typeof abi, unit: number, struct: string, field: string];
@@ -27,6 +28,10 @@ const LAYOUTS: readonly Layout[] = [
   ["BUF_LEN", WORD_BYTES, "struct io_uring_buf", "len"],
   ["BUF_ID_U16", HALF_BYTES, "struct io_uring_buf", "bid"],
   ["BUF_RING_TAIL_U16", HALF_BYTES, "struct io_uring_buf_ring", "tail"],
+  ["FILTER_CODE", BYTE, "struct sock_filter", "code"],
+  ["FILTER_IF_TRUE", BYTE, "struct sock_filter", "jt"],
+  ["FILTER_IF_FALSE", BYTE, "struct sock_filter", "jf"],
+  ["FILTER_OPERAND", BYTE, "struct sock_filter", "k"],
   ["MSGHDR_NAME_LOW", WORD_BYTES, "struct msghdr", "msg_name"],
   ["MSGHDR_NAME_LENGTH", WORD_BYTES, "struct msghdr", "msg_namelen"],
   ["MSGHDR_IOV_LOW", WORD_BYTES, "struct msghdr", "msg_iov"],
@@ -51,6 +56,8 @@ const CONDITIONS: Partial<Record<keyof typeof abi, string>> = {
   CQE_WORDS: `ZP_CQE_WORDS * ${WORD_BYTES} == sizeof(struct io_uring_cqe)`,
   BUF_WORDS: `ZP_BUF_WORDS * ${WORD_BYTES} == sizeof(struct io_uring_buf)`,
   BUF_U16S: `ZP_BUF_U16S * ${HALF_BYTES} == sizeof(struct io_uring_buf)`,
+  FILTER_BYTES: "ZP_FILTER_BYTES == sizeof(struct sock_filter)",
+  FILTER_COUNT_MAX: "ZP_FILTER_COUNT_MAX <= BPF_MAXINSNS",
   MSGHDR_WORDS: `ZP_MSGHDR_WORDS * ${WORD_BYTES} == sizeof(struct msghdr)`,
   IOVEC_WORDS: `ZP_IOVEC_WORDS * ${WORD_BYTES} == sizeof(struct iovec)`,
   TIMESPEC_WORDS: `ZP_TIMESPEC_WORDS * ${WORD_BYTES} == sizeof(struct __kernel_timespec)`,

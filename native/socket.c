@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -79,6 +80,17 @@ int zp_socket_listen(const char *text, int port, int backlog)
         return rc;
     }
     return fd;
+}
+
+int zp_socket_attach_filter(int fd, const uint8_t *filter, unsigned count)
+{
+    struct sock_filter program[ZP_FILTER_COUNT_MAX];
+    if (count == 0 || count > ZP_FILTER_COUNT_MAX) return -EINVAL;
+    // The bytes come from JavaScript and may lie anywhere.
+    memcpy(program, filter, count * sizeof *program);
+    struct sock_fprog request = { .len = (unsigned short)count, .filter = program };
+    int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &request, sizeof request);
+    return rc < 0 ? -errno : 0;
 }
 
 int zp_socket_port(int fd)

@@ -3,6 +3,7 @@
 #define ZP_SOCKET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "abi.generated.h"
 
@@ -10,6 +11,10 @@
 // TCP_NODELAY (which accepted sockets inherit). "::" takes IPv4 clients too (IPV6_V6ONLY off); any
 // other IPv6 address is IPv6 only.
 int zp_socket_listen(const char *address, int port, int backlog);
+
+// Lets a classic BPF program (`count` times struct sock_filter, at most ZP_FILTER_COUNT_MAX) choose
+// the socket of the listener's group that a new connection goes to (SO_ATTACH_REUSEPORT_CBPF, 4.5).
+int zp_socket_attach_filter(int fd, const uint8_t *filter, unsigned count);
 
 // The port a socket is bound to.
 int zp_socket_port(int fd);

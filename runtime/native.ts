@@ -98,6 +98,12 @@ export interface Addon {
    * -EINVAL: `address` is not a literal. Nobody owns it.
    */
   listen(address: string, port: number, backlog: number): number;
+  /**
+   * Lets a classic BPF program choose among the sockets that listen on the port of `fd`, in the
+   * order of their `listen` (SO_ATTACH_REUSEPORT_CBPF, since 4.5): `count` instructions of
+   * FILTER_BYTES at `offset` of `memory`. -EINVAL: the kernel does not take the program.
+   */
+  attachFilter(fd: number, memory: Uint8Array, offset: number, count: number): number;
   /** The port a socket is bound to. */
   localPort(fd: number): number;
   /**

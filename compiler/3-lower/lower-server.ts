@@ -24,6 +24,7 @@ export function lowerServer(config: Config): ServerIr {
     trustedProxies: lowerAddresses(server.trusted_proxies),
     shutdownTimeoutSecs: server.shutdown_timeout_secs ?? serverDefaults.shutdown_timeout_secs,
     io: performance?.io ?? performanceDefaults.io,
+    reuseportBalancing: performance?.reuseport_balancing ?? performanceDefaults.reuseport_balancing,
     logging: {
       level: logging?.level ?? loggingDefaults.level,
       filePath: logging?.file_path,

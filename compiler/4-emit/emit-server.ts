@@ -2,6 +2,7 @@
 
 import type { ServerIr } from "../ir/ir.ts";
 import { emitAddressFunction } from "./emit-addresses.ts";
+import { REUSEPORT_PROGRAM } from "./emit-reuseport.ts";
 import { comment, importApi, objectArray, property } from "./layout.ts";
 import { type Code, code, indent, joinCode, Name } from "./text.ts";
 
@@ -19,6 +20,7 @@ export function emitServer(server: ServerIr): Code {
   const file = filePath === undefined ? [] : [property(new Name("filePath"), filePath, 2)];
   const logging = [property(new Name("level"), level, 2), ...file];
   const trusts = server.trustedProxies.length > 0;
+  const balances = server.reuseportBalancing === "cbpf";
   const lines = [
     code`listen: ${objectArray(listen, "listen: ".length, 1)},`,
     code`threads: ${server.threads},`,
@@ -26,10 +28,14 @@ export function emitServer(server: ServerIr): Code {
     ...(trusts ? [code`${IS_TRUSTED_PROXY},`] : []),
     code`shutdownTimeoutSecs: ${server.shutdownTimeoutSecs},`,
     code`io: ${server.io},`,
+    ...(balances ? [code`${REUSEPORT_PROGRAM},`] : []),
     code`logging: {\n${indent(joinCode(logging))}\n},`,
   ];
   const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
-  return code`${importApi(names)}
+  const program = balances
+    ? code`\nimport { ${REUSEPORT_PROGRAM} } from "./reuseport.ts";`
+    : code``;
+  return code`${importApi(names)}${program}
 ${emitTrusted(server)}
 export const server: ServerSettings = {
 ${indent(joinCode(lines))}

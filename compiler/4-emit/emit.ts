@@ -3,6 +3,7 @@
 
 import type { Ir } from "../ir/ir.ts";
 import { emitMatch, type MatchForm } from "./emit-match.ts";
+import { emitReuseport, emitReuseportListing } from "./emit-reuseport.ts";
 import { emitRoutes } from "./emit-routes.ts";
 import { emitServer } from "./emit-server.ts";
 import { emitUpstreams } from "./emit-upstreams.ts";
@@ -28,6 +29,7 @@ export function emit(ir: Ir, options: EmitOptions = {}): OutFile[] {
       emitMatch(ir.hosts, options.matchForm ?? "auto"),
     ),
     outFile("program.ts", "The whole configuration, as the runtime takes it.", emitProgram()),
+    ...reuseportFiles(ir),
     outFile(
       "routes.ts",
       "What each route does with its requests.",
@@ -38,6 +40,18 @@ export function emit(ir: Ir, options: EmitOptions = {}): OutFile[] {
       "upstreams.ts",
       "The servers that requests are passed to.",
       emitUpstreams(ir.upstreams),
+    ),
+  ];
+}
+
+function reuseportFiles({ server }: Ir): OutFile[] {
+  if (server.reuseportBalancing === "kernel") return [];
+  return [
+    { path: "generated/reuseport.bpf.txt", text: emitReuseportListing() },
+    outFile(
+      "reuseport.ts",
+      "How the kernel chooses a worker; reuseport.bpf.txt explains it.",
+      emitReuseport(),
     ),
   ];
 }

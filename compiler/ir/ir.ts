@@ -24,6 +24,8 @@ export interface ServerIr {
   readonly trustedProxies: readonly AddressBlockIr[];
   readonly shutdownTimeoutSecs: number;
   readonly io: "auto" | "io_uring" | "epoll";
+  /** "cbpf": a program keeps each client address on one worker. */
+  readonly reuseportBalancing: "kernel" | "cbpf";
   readonly logging: {
     readonly level: "trace" | "debug" | "info" | "warn" | "error" | "off";
     readonly filePath: string | undefined;

@@ -6,22 +6,20 @@ import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { ABI_VERSION } from "../../native/abi.ts";
-import type { ListenAddress, Program } from "../data/api.ts";
+import type { Program } from "../data/api.ts";
 import { RATE_BUCKETS, rateWords, releaseLocks } from "../data/rate-limiter.ts";
 import { type Addon, loadAddon } from "../native.ts";
 import { BalanceMemory, type GroupMemory } from "./balance-memory.ts";
 import { checkRoots } from "./file-loader.ts";
 import { HealthChecks } from "./health-check.ts";
+import { attachProgram, openListeners } from "./listeners.ts";
 import { openLog, type ServerLog } from "./logger.ts";
 import type { FromWorker, ToWorker, WorkerStart, WorkerStatistics } from "./messages.ts";
 import { Resolver } from "./resolver.ts";
+import { StartError } from "./start-error.ts";
 
-const BACKLOG = 8192;
 /** A worker that dies at once is not restarted faster than this. */
 const RESTART_DELAY_MS = 100;
-
-/** A reason not to start, in sentences for the operator. */
-class StartError extends Error {}
 
 interface WorkerSlot {
   readonly index: number;
@@ -46,7 +44,7 @@ export class Supervisor {
   private readonly rateWords: Int32Array | null;
   private connectionCounts: Int32Array | null = null;
   private stopping = false;
-  private statistics: WorkerStatistics[] = [];
+  private readonly statistics = new Map<number, WorkerStatistics>();
 
   constructor(program: Program, bundlePath: string) {
     this.program = program;
@@ -115,43 +113,21 @@ export class Supervisor {
     return addon;
   }
 
-  /** One listening socket for each worker and address, in worker order. Returns the URLs. */
-  private bind(): string[] {
-    const { listen, threads } = this.program.server;
-    const count = threads === 0 ? this.cpus.length : threads;
-    const ports = listen.map((address) => address.port);
-    for (let index = 0; index < count; index++) {
-      const listeners = listen.map((address, at) => {
-        const fd = this.bindOne(address, ports[at]!);
-        ports[at] = this.addon.localPort(fd); // port 0: the others join the first one's
-        return fd;
-      });
-      this.slots.push({ index, listeners, worker: null, wakeFd: -1, ended: false });
-    }
-    return listen.map(({ address }, at) => {
-      const host = address.includes(":") ? `[${address}]` : address;
-      return `http://${host}:${ports[at]}`;
-    });
-  }
-
-  private bindOne(address: ListenAddress, port: number): number {
-    const fd = this.addon.listen(address.address, port, BACKLOG);
-    if (fd >= 0) return fd;
-    const name = `${address.address}:${port}`;
-    switch (-fd) {
-      case 98: // EADDRINUSE
-        throw new StartError(
-          `${name} is in use; stop the other server or change "listen" in [server]`,
+  /** Binds the listeners and makes a slot for each worker. Returns the URLs. */
+  private bind(): readonly string[] {
+    const { server } = this.program;
+    const count = server.threads === 0 ? this.cpus.length : server.threads;
+    const listeners = openListeners(server, count, this.addon);
+    for (const [index, fds] of listeners.ofWorkers.entries())
+      this.slots.push({ index, listeners: fds, worker: null, wakeFd: -1, ended: false });
+    if (server.reuseportProgram !== undefined && count > 1) {
+      const reason = attachProgram(server.reuseportProgram, listeners, this.addon);
+      if (reason !== "")
+        this.logger.warn(
+          `reuseport_balancing = "cbpf" is not possible: ${reason}; the kernel's own hash balances`,
         );
-      case 13: // EACCES
-        throw new StartError(
-          `${name} needs a privilege: ports below 1024 are for root or CAP_NET_BIND_SERVICE`,
-        );
-      case 99: // EADDRNOTAVAIL
-        throw new StartError(`${name}: this machine has no such address; change "listen"`);
-      default:
-        throw new StartError(`can't listen on ${name} (errno ${-fd})`);
     }
+    return listeners.urls;
   }
 
   private startWorker(slot: WorkerSlot): Promise<void> {
@@ -190,7 +166,7 @@ export class Supervisor {
         this.logger.warn(`worker ${slot.index}: ${message.text}`);
         return;
       case "statistics":
-        this.onStatistics(message.statistics);
+        this.onStatistics(slot, message.statistics);
         return;
     }
   }
@@ -233,16 +209,17 @@ export class Supervisor {
     });
     if (process.env.ZPROXY_TEST_STATS === "1")
       process.on("SIGUSR2", () => {
-        this.statistics = [];
+        this.statistics.clear();
         this.broadcast({ type: "statistics" });
       });
   }
 
-  private onStatistics(statistics: WorkerStatistics): void {
-    this.statistics.push(statistics);
-    if (this.statistics.length < this.slots.length) return;
+  private onStatistics(slot: WorkerSlot, statistics: WorkerStatistics): void {
+    this.statistics.set(slot.index, statistics);
+    if (this.statistics.size < this.slots.length) return;
+    const workers = this.slots.map(({ index }) => this.statistics.get(index));
     const openFiles = this.addon.openFileCount();
-    process.stdout.write(`${JSON.stringify({ workers: this.statistics, openFiles })}\n`);
+    process.stdout.write(`${JSON.stringify({ workers, openFiles })}\n`);
   }
 
   /** The first signal drains, the second ends at once. */

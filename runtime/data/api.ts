@@ -40,8 +40,18 @@ export interface ServerSettings {
   /** Whether X-Forwarded-For of this peer is believed; absent: nobody's is. */
   readonly isTrustedProxy?: (peer: ClientAddress) => boolean;
   readonly io: "auto" | "io_uring" | "epoll";
+  /** Chooses the worker of a new connection; absent: the kernel's own hash does. */
+  readonly reuseportProgram?: ReuseportProgram;
   readonly logging: LoggingSettings;
 }
+
+/**
+ * A classic BPF program for a number of workers, whose result is the index of one. Rows are the
+ * fields of struct sock_filter: code, jump if true, jump if false, operand.
+ */
+export type ReuseportProgram = (
+  workers: number,
+) => readonly (readonly [code: number, ifTrue: number, ifFalse: number, operand: number])[];
 
 export interface ListenAddress {
   /** IPv4 or IPv6 literal, without brackets. */

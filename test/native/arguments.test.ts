@@ -54,6 +54,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   releaseOwner: [owner],
   close: [fd],
   listen: [address, port, { name: "backlog", min: 1, max: 2 ** 31 - 1 }],
+  attachFilter: [fd, memory, offset, { name: "count", min: 1, max: abi.FILTER_COUNT_MAX }],
   localPort: [fd],
   shutdownWrite: [fd],
   socket: [owner, { name: "ipv6", type: "boolean" }],

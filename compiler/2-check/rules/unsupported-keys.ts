@@ -16,7 +16,6 @@ export const unsupportedKeys: readonly UnsupportedKey[] = [
   { path: ["logging", "access_log"], off: [false] },
   { path: ["security", "drop_privileges_user"] },
   { path: ["security", "drop_privileges_group"] },
-  { path: ["performance", "reuseport_balancing"], off: ["kernel"] },
   { path: ["performance", "huge_pages_enabled"], off: [false] },
   { path: ["performance", "io"], off: ["auto", "io_uring"] },
   { path: ["tls"] },

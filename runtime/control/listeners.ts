@@ -1,0 +1,87 @@
+// The listening sockets: for each address one a worker, in worker order, which is the order the
+// kernel counts them in when a program chooses between them.
+
+import {
+  FILTER_BYTES,
+  FILTER_CODE,
+  FILTER_IF_FALSE,
+  FILTER_IF_TRUE,
+  FILTER_OPERAND,
+} from "../../native/abi.ts";
+import type { ListenAddress, ReuseportProgram, ServerSettings } from "../data/api.ts";
+import type { Addon } from "../native.ts";
+import { StartError } from "./start-error.ts";
+
+const BACKLOG = 8192;
+
+export interface Listeners {
+  /** For each worker, its descriptors in the order of the addresses. */
+  readonly ofWorkers: readonly (readonly number[])[];
+  readonly urls: readonly string[];
+}
+
+/** Binds everything. Throws a `StartError` for what is taken or forbidden. */
+export function openListeners(
+  { listen }: ServerSettings,
+  workerCount: number,
+  addon: Addon,
+): Listeners {
+  const ports = listen.map((address) => address.port);
+  const ofWorkers = Array.from({ length: workerCount }, () =>
+    listen.map((address, at) => {
+      const fd = bind(addon, address, ports[at]!);
+      ports[at] = addon.localPort(fd); // port 0: the others join the first one's
+      return fd;
+    }),
+  );
+  const urls = listen.map(({ address }, at) => {
+    const host = address.includes(":") ? `[${address}]` : address;
+    return `http://${host}:${ports[at]}`;
+  });
+  return { ofWorkers, urls };
+}
+
+function bind(addon: Addon, { address }: ListenAddress, port: number): number {
+  const fd = addon.listen(address, port, BACKLOG);
+  if (fd >= 0) return fd;
+  const name = `${address}:${port}`;
+  switch (-fd) {
+    case 98: // EADDRINUSE
+      throw new StartError(
+        `${name} is in use; stop the other server or change "listen" in [server]`,
+      );
+    case 13: // EACCES
+      throw new StartError(
+        `${name} needs a privilege: ports below 1024 are for root or CAP_NET_BIND_SERVICE`,
+      );
+    case 99: // EADDRNOTAVAIL
+      throw new StartError(`${name}: this machine has no such address; change "listen"`);
+    default:
+      throw new StartError(`can't listen on ${name} (errno ${-fd})`);
+  }
+}
+
+/** Lets a program choose the worker of each connection. Returns why it can't, "" when it does. */
+export function attachProgram(
+  program: ReuseportProgram,
+  { ofWorkers }: Listeners,
+  addon: Addon,
+): string {
+  const rows = program(ofWorkers.length);
+  const memory = new Uint8Array(rows.length * FILTER_BYTES);
+  const view = new DataView(memory.buffer);
+  for (const [index, [code, ifTrue, ifFalse, operand]] of rows.entries()) {
+    const at = index * FILTER_BYTES;
+    // The kernel's own order, which abi.c holds to be little-endian.
+    view.setUint16(at + FILTER_CODE, code, true);
+    view.setUint8(at + FILTER_IF_TRUE, ifTrue);
+    view.setUint8(at + FILTER_IF_FALSE, ifFalse);
+    view.setUint32(at + FILTER_OPERAND, operand, true);
+  }
+  // Once for each address: the sockets of a group share the program.
+  for (const fd of ofWorkers[0] ?? []) {
+    const result = addon.attachFilter(fd, memory, 0, rows.length);
+    if (result < 0) return `errno ${-result}; Linux 4.6 or newer is needed`;
+  }
+  return "";
+}
