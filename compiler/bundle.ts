@@ -6,8 +6,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { build, type Plugin } from "esbuild";
 import type { OutFile } from "./4-emit/emit.ts";
+import { bundlePackage, bundleServer, packagesOf } from "./bundle-server.ts";
+import type { Features } from "./ir/features.ts";
 
 const ADDON = "zproxy.node";
 const MANIFEST = "manifest.json";
@@ -15,6 +16,7 @@ const MANIFEST = "manifest.json";
 export interface BundleInput {
   /** What `compile` returned. */
   readonly files: readonly OutFile[];
+  readonly features: Features;
   /** The configuration's text, of which the manifest holds the hash. */
   readonly source: string;
   /** The folder of this package's package.json. */
@@ -42,6 +44,9 @@ export async function bundle(input: BundleInput, outFolder: string): Promise<voi
   const files = new Map<string, Uint8Array>();
   for (const { path, text } of input.files) files.set(path, Buffer.from(text));
   for (const [path, bytes] of await bundleServer(input)) files.set(path, bytes);
+  for (const name of packagesOf(input.features)) {
+    files.set(`${name}.cjs`, await bundlePackage(input.packageRoot, name));
+  }
   if (input.addon !== undefined) files.set(ADDON, await readFile(input.addon));
   files.set(MANIFEST, await printManifest(input, files));
   await writeFolder(target, files);
@@ -53,57 +58,6 @@ async function refuseForeignFolder(target: string): Promise<void> {
   const names = await readdir(target).catch(() => undefined);
   if (names?.length === 0) return;
   throw new BundleError(`${target} exists and was not written by zproxy; remove it first`);
-}
-
-async function bundleServer(input: BundleInput): Promise<[string, Uint8Array][]> {
-  const { packageRoot } = input;
-  // Paths in the output are relative to this folder, wherever the real one is: the same
-  // configuration gives the same bytes anywhere.
-  const folder = join(packageRoot, "dist");
-  const entry = join(folder, "server.ts");
-  const sources = new Map(input.files.map(({ path, text }) => [join(folder, path), text]));
-  sources.set(
-    entry,
-    `import { serve } from "zproxy/runtime/control/main.ts";
-import { program } from "./generated/program.ts";
-
-void serve(program);
-`,
-  );
-  const result = await build({
-    absWorkingDir: packageRoot,
-    entryPoints: [entry],
-    outfile: join(folder, "server.cjs"),
-    bundle: true,
-    write: false,
-    format: "cjs",
-    platform: "node",
-    target: "node20",
-    sourcemap: "linked",
-    define: { CHECKS: "false" },
-    alias: { zproxy: packageRoot },
-    plugins: [inMemory(sources)],
-    tsconfigRaw: {},
-    logLevel: "silent",
-  });
-  return result.outputFiles.map(({ path, contents }) => [basename(path), contents]);
-}
-
-/** Lets esbuild read files that exist only here. */
-function inMemory(sources: ReadonlyMap<string, string>): Plugin {
-  return {
-    name: "in-memory",
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /./ }, ({ path, importer }) => {
-        const full = resolve(dirname(importer), path);
-        return sources.has(full) ? { path: full } : undefined;
-      });
-      onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        const contents = sources.get(path);
-        return contents === undefined ? undefined : { contents, loader: "ts" };
-      });
-    },
-  };
 }
 
 /** Everything about the output that depends on more than the configuration's meaning. */

@@ -6,10 +6,13 @@ import { lower } from "./3-lower/lower.ts";
 import { type EmitOptions, emit, type OutFile } from "./4-emit/emit.ts";
 import type { Diagnostic } from "./diagnostics/diagnostic.ts";
 import type { Source } from "./diagnostics/span.ts";
+import { type Features, featuresOf, NO_FEATURES } from "./ir/features.ts";
 
 export interface Compilation {
   /** Sorted by path; empty when a diagnostic is an error. */
   readonly files: readonly OutFile[];
+  /** Which code the files need of the runtime. */
+  readonly features: Features;
   /** Everything that is wrong or doubtful, in the order of the source text. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -17,6 +20,7 @@ export interface Compilation {
 /** Compiles a configuration. Never throws for what the text holds. */
 export function compile(source: Source, options: EmitOptions = {}): Compilation {
   const { checked, diagnostics } = checkSource(source);
-  if (checked === undefined) return { files: [], diagnostics };
-  return { files: emit(lower(checked.config), options), diagnostics };
+  if (checked === undefined) return { files: [], features: NO_FEATURES, diagnostics };
+  const ir = lower(checked.config);
+  return { files: emit(ir, options), features: featuresOf(ir), diagnostics };
 }

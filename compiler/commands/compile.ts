@@ -35,7 +35,7 @@ Exit status: 0 done, 1 the configuration has mistakes, 2 the command line has.
 
 /** Compiles and bundles; prints diagnostics to standard error. Returns the exit status. */
 export async function compileInto(source: Source, folder: string): Promise<number> {
-  const { files, diagnostics } = compile(source);
+  const { files, features, diagnostics } = compile(source);
   printDiagnostics(source, diagnostics, process.stderr);
   if (files.length === 0) return EXIT_ERRORS;
   const root = packageRoot(import.meta.url);
@@ -46,6 +46,6 @@ export async function compileInto(source: Source, folder: string): Promise<numbe
   if (addon === undefined) {
     process.stderr.write("zproxy: zproxy.node is left out: it can only be built on Linux\n");
   }
-  await bundle({ files, source: source.text, packageRoot: root, addon }, folder);
+  await bundle({ files, features, source: source.text, packageRoot: root, addon }, folder);
   return EXIT_OK;
 }

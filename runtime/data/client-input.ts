@@ -54,7 +54,7 @@ export function onReceived(
   } else {
     connection.inEnd += result;
   }
-  if (connection.requestState === REQUEST_BODY) proxy.pumpBody(loop, connection);
+  if (PROXY_ROUTES && connection.requestState === REQUEST_BODY) proxy.pumpBody(loop, connection);
   else if (connection.requestState === REQUEST_HEAD) processInput(loop, connection);
   // REQUEST_DONE: the next request has come early; it waits for the answer to this one.
 }
@@ -232,7 +232,7 @@ function dispatch(
     return;
   }
   connection.route = route;
-  if (route.isProxy) proxy.begin(loop, connection, route);
+  if (PROXY_ROUTES && route.isProxy) proxy.begin(loop, connection, route);
   else files.begin(loop, connection, route);
 }
 

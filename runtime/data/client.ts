@@ -164,7 +164,7 @@ export function onSent(loop: EventLoop, connection: Connection, result: number):
     finish(loop, connection);
     return;
   }
-  if (connection.responseState !== RESPONSE_NONE) {
+  if (PROXY_ROUTES && connection.responseState !== RESPONSE_NONE) {
     if (empty) awaitOthers(loop, connection);
     response.resume(loop, connection);
   } else if (connection.requestState === REQUEST_HEAD && connection.headStartedTick < 0) {
@@ -183,7 +183,7 @@ function awaitOthers(loop: EventLoop, connection: Connection): void {
 
 /** Breaks the connection off, its exchange with it. */
 export function abort(loop: EventLoop, connection: Connection): void {
-  if (connection.peer !== null) upstream.leave(loop, connection, connection.peer);
+  if (PROXY_ROUTES && connection.peer !== null) upstream.leave(loop, connection, connection.peer);
   loop.sockets.close(connection);
 }
 
@@ -221,7 +221,7 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
     connection.linger = true;
     reply(loop, connection, 408);
   } else if (connection.requestState === REQUEST_BODY && connection.receiving) {
-    if (connection.peer !== null) upstream.leave(loop, connection, connection.peer);
+    if (PROXY_ROUTES && connection.peer !== null) upstream.leave(loop, connection, connection.peer);
     fail(loop, connection, 408);
   } else if (connection.requestState === REQUEST_DISCARD) {
     abort(loop, connection);

@@ -247,7 +247,7 @@ export class EventLoop implements CompletionSink {
     }
     for (const connection of this.table.list) {
       if (connection.role === ROLE_CLIENT) client.drain(this, connection);
-      else upstream.drain(this, connection);
+      else if (PROXY_ROUTES) upstream.drain(this, connection);
     }
   }
 
@@ -278,18 +278,18 @@ export class EventLoop implements CompletionSink {
     }
     switch (op) {
       case USER_OP_RECEIVE:
-        if (connection.tunnel) tunnel.onReceived(this, connection, result, buffer);
+        if (PROXY_ROUTES && connection.tunnel) tunnel.onReceived(this, connection, result, buffer);
         else if (connection.role === ROLE_CLIENT)
           clientInput.onReceived(this, connection, result, buffer);
-        else upstream.onReceived(this, connection, result, buffer);
+        else if (PROXY_ROUTES) upstream.onReceived(this, connection, result, buffer);
         return;
       case USER_OP_SEND:
-        if (connection.tunnel) tunnel.onSent(this, connection, result);
+        if (PROXY_ROUTES && connection.tunnel) tunnel.onSent(this, connection, result);
         else if (connection.role === ROLE_CLIENT) client.onSent(this, connection, result);
-        else upstream.onSent(this, connection, result);
+        else if (PROXY_ROUTES) upstream.onSent(this, connection, result);
         return;
       case USER_OP_CONNECT:
-        upstream.onConnected(this, connection, result);
+        if (PROXY_ROUTES) upstream.onConnected(this, connection, result);
         return;
       case USER_OP_FILE_OPEN:
         files.onOpened(this, connection, result);
@@ -306,9 +306,9 @@ export class EventLoop implements CompletionSink {
   onTimer(slot: number): void {
     const connection = this.table.list[slot]!;
     if (connection.closing) return;
-    if (connection.tunnel) tunnel.end(this, connection);
+    if (PROXY_ROUTES && connection.tunnel) tunnel.end(this, connection);
     else if (connection.role === ROLE_CLIENT) client.onTimer(this, connection);
-    else upstream.onTimer(this, connection);
+    else if (PROXY_ROUTES) upstream.onTimer(this, connection);
   }
 
   /** Notes a descriptor as ours, so that it is closed should this worker die. */

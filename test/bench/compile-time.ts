@@ -73,10 +73,10 @@ async function coldSeconds(folder: string): Promise<number> {
 
 async function warmSeconds(folder: string, source: string): Promise<number> {
   const start = performance.now();
-  const { files, diagnostics } = compile({ path: "config.toml", text: source });
+  const { files, features, diagnostics } = compile({ path: "config.toml", text: source });
   if (files.length === 0) throw new Error(`the bench's config: ${diagnostics[0]?.message}`);
   const packageRoot = resolve(".");
   const addon = findAddon(packageRoot);
-  await bundle({ files, source, packageRoot, addon }, join(folder, "dist"));
+  await bundle({ files, features, source, packageRoot, addon }, join(folder, "dist"));
   return (performance.now() - start) / 1000;
 }

@@ -19,9 +19,9 @@ path = "/srv/www"
 const ADDON = "native/build/Release/zproxy.node";
 
 function input(text = CONFIG): BundleInput {
-  const { files } = compile({ path: "config.toml", text });
+  const { files, features } = compile({ path: "config.toml", text });
   assert.ok(files.length > 0);
-  return { files, source: text, packageRoot: process.cwd(), addon: ADDON };
+  return { files, features, source: text, packageRoot: process.cwd(), addon: ADDON };
 }
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
@@ -67,7 +67,7 @@ test("the manifest names every other file with its hash, sorted", () =>
     );
     assert.deepEqual(
       [...files.keys()].filter((path) => !path.startsWith("generated/")),
-      ["manifest.json", "server.cjs", "server.cjs.map", "zproxy.node"],
+      ["manifest.json", "pino.cjs", "server.cjs", "server.cjs.map", "zproxy.node"],
     );
   }));
 

@@ -1,0 +1,114 @@
+// What esbuild makes of generated files and the runtime: one script, specialised to the features of
+// a configuration, and beside it the packages of the main thread.
+
+import { basename, dirname, join, resolve } from "node:path";
+import { build, type Plugin } from "esbuild";
+import type { OutFile } from "./4-emit/emit.ts";
+import type { Features } from "./ir/features.ts";
+
+/**
+ * Packages that only the main thread runs are files of their own: each worker loads the server, and
+ * half of it would be theirs. The second one is large and only needed for health checks.
+ */
+const LOG_PACKAGE = "pino";
+const HTTP_PACKAGE = "undici";
+
+/** What of `BundleInput` goes into the server's script. */
+export interface ServerInput {
+  readonly files: readonly OutFile[];
+  readonly features: Features;
+  readonly packageRoot: string;
+}
+
+/** The packages that are shipped beside the server. */
+export function packagesOf({ healthChecks }: Features): string[] {
+  return healthChecks ? [LOG_PACKAGE, HTTP_PACKAGE] : [LOG_PACKAGE];
+}
+
+/** server.cjs and its source map. */
+export async function bundleServer(
+  input: ServerInput,
+  minify = false,
+): Promise<[string, Uint8Array][]> {
+  const { packageRoot, features } = input;
+  // Paths in the output are relative to this folder, wherever the real one is: the same
+  // configuration gives the same bytes anywhere.
+  const folder = join(packageRoot, "dist");
+  const entry = join(folder, "server.ts");
+  const sources = new Map(input.files.map(({ path, text }) => [join(folder, path), text]));
+  sources.set(
+    entry,
+    `import { serve } from "zproxy/runtime/control/main.ts";
+import { program } from "./generated/program.ts";
+
+void serve(program);
+`,
+  );
+  const result = await build({
+    absWorkingDir: packageRoot,
+    entryPoints: [entry],
+    outfile: join(folder, "server.cjs"),
+    bundle: true,
+    write: false,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    sourcemap: "linked",
+    minify,
+    define: { CHECKS: "false", PROXY_ROUTES: String(features.proxyRoutes) },
+    alias: { zproxy: packageRoot },
+    plugins: [inMemory(sources), apart([LOG_PACKAGE, HTTP_PACKAGE])],
+    // So that a package is loaded the same way whether it is apart or not.
+    supported: { "dynamic-import": false },
+    tsconfigRaw: {},
+    logLevel: "silent",
+  });
+  return result.outputFiles.map(({ path, contents }) => [basename(path), contents]);
+}
+
+/** A package with what it depends on, as one script beside the server. */
+export async function bundlePackage(packageRoot: string, name: string): Promise<Uint8Array> {
+  const result = await build({
+    absWorkingDir: packageRoot,
+    entryPoints: [name],
+    bundle: true,
+    write: false,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    minifyWhitespace: true,
+    tsconfigRaw: {},
+    logLevel: "silent",
+  });
+  return result.outputFiles[0]!.contents;
+}
+
+/** Lets the server find packages beside itself. */
+function apart(names: readonly string[]): Plugin {
+  return {
+    name: "apart",
+    setup({ onResolve }) {
+      onResolve({ filter: new RegExp(`^(?:${names.join("|")})$`) }, ({ path }) => ({
+        path: `./${path}.cjs`,
+        external: true,
+      }));
+    },
+  };
+}
+
+/** Lets esbuild read files that exist only here. */
+export function inMemory(sources: ReadonlyMap<string, string>): Plugin {
+  return {
+    name: "in-memory",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /./ }, ({ path, importer }) => {
+        const full = resolve(dirname(importer), path);
+        return sources.has(full) ? { path: full } : undefined;
+      });
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = sources.get(path);
+        return contents === undefined ? undefined : { contents, loader: "ts" };
+      });
+    },
+  };
+}

@@ -1,0 +1,19 @@
+// Which parts of the runtime a configuration needs; the others are left out of its bundle.
+
+import type { Ir } from "./ir.ts";
+
+export interface Features {
+  /** Some route passes requests on. */
+  readonly proxyRoutes: boolean;
+  /** Some group of servers is checked. */
+  readonly healthChecks: boolean;
+}
+
+export const NO_FEATURES: Features = { proxyRoutes: false, healthChecks: false };
+
+export function featuresOf({ routes, upstreams }: Ir): Features {
+  return {
+    proxyRoutes: routes.some(({ target }) => target.kind === "proxy"),
+    healthChecks: upstreams.some(({ healthCheck }) => healthCheck !== undefined),
+  };
+}

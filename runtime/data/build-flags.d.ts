@@ -1,0 +1,5 @@
+// What the bundler knows about a configuration, as constants that fold the code of unused features
+// away. Whoever bundles the data path defines them; tests define all of them as true.
+
+/** Some route passes requests on. */
+declare const PROXY_ROUTES: boolean;

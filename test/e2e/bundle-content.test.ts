@@ -1,0 +1,68 @@
+// What a bundle holds: the code of the features its configuration uses, and none of the others.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { bundleServer, packagesOf } from "zproxy/compiler/bundle-server.ts";
+import { compile } from "zproxy/compiler/compile.ts";
+import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
+
+const QUICKSTART_BYTES_MAX = 120 * 1024;
+
+const FILES = serverSection() + fileRoute("/", "/srv/www");
+const PROXY = serverSection() + proxyRoute("/", "http://127.0.0.1:1");
+const CHECKED = `${serverSection()}
+[upstreams.api]
+servers = ["http://127.0.0.1:1"]
+health_check = {}
+
+[host_routes."*"]
+type = "Proxy"
+upstream = "api"
+`;
+
+function compiled(text: string) {
+  const { files, features, diagnostics } = compile({ path: "config.toml", text });
+  assert.deepEqual(diagnostics, []);
+  return { files, features, packageRoot: process.cwd() };
+}
+
+async function serverText(text: string, minify = false): Promise<string> {
+  const outputs = new Map(await bundleServer(compiled(text), minify));
+  return Buffer.from(outputs.get("server.cjs")!).toString();
+}
+
+/** The modules of a bundle, from the comments that esbuild puts before them. */
+function modulesOf(bundle: string): string[] {
+  return Array.from(bundle.matchAll(/^\/\/ (\S+\.ts)$/gm), ([, path]) => path!);
+}
+
+/** Modules that only a request which is passed on needs. */
+const PROXY_MODULES = ["proxy", "proxy-head", "response", "tunnel", "upstream", "chunked"].map(
+  (name) => `runtime/data/${name}.ts`,
+);
+
+test("a configuration without upstreams holds no proxy code", async () => {
+  const modules = modulesOf(await serverText(FILES));
+  assert.ok(modules.includes("runtime/data/files.ts"), modules.join(" "));
+  for (const module of PROXY_MODULES) assert.ok(!modules.includes(module), module);
+});
+
+test("a configuration with upstreams holds proxy code", async () => {
+  const modules = modulesOf(await serverText(PROXY));
+  for (const module of PROXY_MODULES) assert.ok(modules.includes(module), module);
+});
+
+test(`the quickstart's server has at most ${QUICKSTART_BYTES_MAX} bytes minified`, async () => {
+  const { length } = await serverText(readFileSync("examples/quickstart.toml", "utf8"), true);
+  assert.ok(length <= QUICKSTART_BYTES_MAX, `${length} bytes`);
+});
+
+test("undici is shipped for health checks only", async () => {
+  assert.deepEqual(packagesOf(compiled(PROXY).features), ["pino"]);
+  assert.deepEqual(packagesOf(compiled(CHECKED).features), ["pino", "undici"]);
+  for (const text of [PROXY, CHECKED]) {
+    const bundle = await serverText(text);
+    assert.ok(!/^\/\/ node_modules\/(?:pino|undici)\//m.test(bundle), "packages are apart");
+  }
+});
