@@ -2,6 +2,8 @@
 // the result to Node, because Node 20 does not read TypeScript itself.
 //
 //   node test/run.mjs [FILE | FOLDER ...]    run tests ("e2e" means test/e2e); default: all
+//   node test/run.mjs --vm [FILE | FOLDER]   run tests in a guest with Debian's stock kernel, by
+//                                            default test/vm and what GUEST_ALSO names
 //   node test/run.mjs --generate [--check]   write the generated files, or fail when one is stale
 //   node test/run.mjs --bench [ARGS]         run test/bench/bench.ts
 //   node test/run.mjs --run FILE.ts [ARGS]   run one script
@@ -21,10 +23,20 @@ import {
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { VmError, withVm } from "./vm/vm.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const CONCURRENCY = 2;
 const FILE_TIMEOUT_MS = 240_000;
+
+/** Tests of what only the guest's kernel has; the machine at hand may lack it. */
+const GUEST_FOLDER = "test/vm";
+
+/** Tests that run in the guest as well: they show that an io_uring as old as 6.1 is enough. */
+const GUEST_ALSO = ["file", "ring", "socket", "thread"].map((it) => `test/native/${it}.test.ts`);
+const GUEST_LIMIT_SECS = 300;
+/** The guest's processor is emulated: waiting takes so many times longer. */
+const GUEST_PATIENCE = "10";
 
 /** Modules that export `generate(): {path, text}[]` (or a promise of it), paths from the root. */
 const GENERATORS = ["native/generate.ts", "schema/generate.ts", "compiler/diagnostics/generate.ts"];
@@ -73,7 +85,7 @@ function testFiles(names) {
     .map((name) => join("test", name))
     .filter((name) => name.endsWith(".test.ts"))
     .sort();
-  if (names.length === 0) return all;
+  if (names.length === 0) return all.filter((file) => !file.startsWith(GUEST_FOLDER));
   const chosen = names.flatMap((name) => {
     const path = relative(root, resolve(name));
     const found = [path, join("test", path)].find((it) => existsSync(join(root, it)));
@@ -84,7 +96,8 @@ function testFiles(names) {
   return [...new Set(chosen)];
 }
 
-async function runTests(names) {
+/** Runs the tests that `names` stand for; `run` runs what they were bundled to. */
+async function runTests(names, run) {
   const files = testFiles(names);
   const bundled = [];
   const broken = [];
@@ -100,7 +113,8 @@ async function runTests(names) {
       if (runNode([script]) !== 0) broken.push(`${script}: failed`);
     }
   }
-  const counts = bundled.length > 0 ? runBundled(bundled.map(({ output }) => output)) : noCounts();
+  const outputs = bundled.map(({ output }) => output);
+  const counts = outputs.length > 0 ? await run(outputs) : noCounts();
   for (const line of broken) console.log(`FAILED ${line}`);
   for (const line of counts.skipped) console.log(`SKIPPED ${line}`);
   const skipFails = process.env.CI === "true" ? counts.skipped.length : 0;
@@ -114,22 +128,49 @@ function noCounts() {
   return { passed: 0, failed: 0, skipped: [] };
 }
 
-/** Runs bundled tests with Node's own reporter, and beside it one that counts into a file. */
-function runBundled(outputs) {
-  const countFile = join(root, "build", "test", `counts-${process.pid}.json`);
-  const code = runNode([
+/** Arguments of Node for bundled tests: its own reporter, and beside it one that counts. */
+function nodeArguments(outputs, countFile, fileTimeoutMs) {
+  return [
     "--enable-source-maps",
     "--test",
     `--test-concurrency=${CONCURRENCY}`,
-    `--test-timeout=${FILE_TIMEOUT_MS}`,
+    `--test-timeout=${fileTimeoutMs}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
     "--test-reporter=./test/lib/count-reporter.mjs",
     `--test-reporter-destination=${countFile}`,
     ...outputs,
-  ]);
-  const text = existsSync(countFile) ? readFileSync(countFile, "utf8") : "";
+  ];
+}
+
+function runHere(outputs) {
+  const countFile = join(root, "build", "test", `counts-${process.pid}.json`);
+  const code = runNode(nodeArguments(outputs, countFile, FILE_TIMEOUT_MS));
+  const counts = readCounts(countFile, code);
   rmSync(countFile, { force: true });
+  return counts;
+}
+
+function runInGuest(outputs) {
+  const counter = (job) => join(job, "counts.json");
+  const job = {
+    args: (folder) => [
+      process.execPath,
+      ...nodeArguments(outputs, counter(folder), GUEST_LIMIT_SECS * 1000),
+    ],
+    cwd: root,
+    env: { ZPROXY_TEST_PATIENCE: GUEST_PATIENCE },
+    limitSecs: GUEST_LIMIT_SECS,
+  };
+  return withVm(job, (code, folder) => readCounts(counter(folder), code)).catch((error) => {
+    if (!(error instanceof VmError)) throw error;
+    // A skip that everybody sees, and that CI takes for a failure.
+    return { passed: 0, failed: 0, skipped: [`all tests in the guest (${error.message})`] };
+  });
+}
+
+function readCounts(countFile, code) {
+  const text = existsSync(countFile) ? readFileSync(countFile, "utf8") : "";
   const counts = text === "" ? noCounts() : JSON.parse(text);
   // Node can fail without a failed test (a broken runner); that must never look like success.
   if (code !== 0 && counts.failed === 0) counts.failed = 1;
@@ -177,8 +218,11 @@ async function main(args) {
   if (first === "--generate") return runGenerators(rest.includes("--check"));
   if (first === "--bench") return runScript(join(root, "test/bench/bench.ts"), rest, false);
   if (first === "--run" && rest.length > 0) return runScript(rest[0], rest.slice(1), true);
+  if (first === "--vm") {
+    return runTests(rest.length > 0 ? rest : [GUEST_FOLDER, ...GUEST_ALSO], runInGuest);
+  }
   if (first?.startsWith("--")) throw new Error(`unknown option: ${first}`);
-  return runTests(args);
+  return runTests(args, runHere);
 }
 
 try {

@@ -1,8 +1,9 @@
 // Child processes of tests: their output is kept, and each one is stopped by its own pid.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { patience } from "./patience.ts";
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = patience(20_000);
 
 // The runner ends a test file that takes too long with SIGTERM; without a handler the "exit"
 // listeners below would not run, and the file's servers would be left behind.

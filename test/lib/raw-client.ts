@@ -4,9 +4,10 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, readAnswer } from "./answer.ts";
+import { patience } from "./patience.ts";
 
 /** How long to wait before a missing answer counts as missing; a guard, never a measurement. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = patience(15_000);
 /** Pause between pieces, so that the server mostly reads each piece on its own. */
 const PIECE_PAUSE_MS = 1;
 

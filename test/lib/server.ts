@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
+import { patience } from "./patience.ts";
 import { runProcess, TestProcess } from "./process.ts";
 
 /** The command under test, built by test/run.mjs before any test that imports this module. */
@@ -14,7 +15,7 @@ export const COMMAND = resolve("build/zproxy.mjs");
 
 const READY_LINE = /^zproxy listening on (http:\/\/(.*):(\d+))$/gm;
 /** How long closed connections may take to disappear from the counters. */
-const SETTLE_MS = 8_000;
+const SETTLE_MS = patience(8_000);
 const PINO_ERROR = 50;
 
 /** What the server prints on SIGUSR2 under ZPROXY_TEST_STATS=1. */

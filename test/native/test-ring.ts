@@ -5,13 +5,14 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import * as abi from "../../native/abi.ts";
 import { type Addon, loadAddon, type Mapping, type RingMemory } from "../../runtime/native.ts";
+import { patience } from "../lib/patience.ts";
 
 export const ADDON_PATH = resolve(process.env.ZPROXY_ADDON ?? "native/build/Release/zproxy.node");
 
 export const addon: Addon = loadAddon(ADDON_PATH);
 
 /** How long a test waits for something that must come. */
-const PATIENCE_TURNS = 200;
+const PATIENCE_TURNS = patience(200);
 const TURN_MS = 25;
 
 const encoder = new TextEncoder();
