@@ -68,9 +68,12 @@ function onReceiveEnd(loop: EventLoop, connection: Connection, result: number): 
   if (result === -ECANCELED) return;
   connection.inputEnded = true;
   connection.keepAlive = false;
-  // A half-closed client still gets its answer; one that broke off in a request gets nothing.
+  // A half-closed client still gets its answer, all of which may be in the send queue already; one
+  // that broke off in a request gets nothing.
   const { requestState } = connection;
-  if (result < 0 || requestState === REQUEST_BODY) client.abort(loop, connection);
+  if (result < 0) client.abort(loop, connection);
+  else if (connection.closeWhenSent) return;
+  else if (requestState === REQUEST_BODY) client.abort(loop, connection);
   else if (requestState === REQUEST_DONE) return;
   else if (connection.segmentCount === 0) client.abort(loop, connection);
   else connection.closeWhenSent = true;
