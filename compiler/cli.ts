@@ -5,6 +5,7 @@ import { BundleError } from "./bundle.ts";
 import { checkCommand } from "./commands/check.ts";
 import { type Command, EXIT_ERRORS, EXIT_OK, EXIT_USAGE, UsageError } from "./commands/command.ts";
 import { compileCommand } from "./commands/compile.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { runCommand } from "./commands/run.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
 
@@ -12,6 +13,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["compile", compileCommand],
   ["check", checkCommand],
   ["run", runCommand],
+  ["explain", explainCommand],
 ]);
 
 function help(): string {
@@ -26,7 +28,9 @@ zproxy COMMAND --help says more; zproxy --version prints the version.
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined)
-    throw new UsageError("name a command: compile, check or run; zproxy --help says more");
+    throw new UsageError(
+      `name a command: ${[...COMMANDS.keys()].join(", ")}; zproxy --help says more`,
+    );
   if (name === "--version" || name === "-V") {
     process.stdout.write(`${packageVersion(packageRoot(import.meta.url))}\n`);
     return EXIT_OK;

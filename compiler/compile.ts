@@ -7,10 +7,13 @@ import { type EmitOptions, emit, type OutFile } from "./4-emit/emit.ts";
 import type { Diagnostic } from "./diagnostics/diagnostic.ts";
 import type { Source } from "./diagnostics/span.ts";
 import { type Features, featuresOf, NO_FEATURES } from "./ir/features.ts";
+import type { Ir } from "./ir/ir.ts";
 
 export interface Compilation {
   /** Sorted by path; empty when a diagnostic is an error. */
   readonly files: readonly OutFile[];
+  /** What the configuration means; absent when a diagnostic is an error. */
+  readonly ir?: Ir;
   /** Which code the files need of the runtime. */
   readonly features: Features;
   /** Everything that is wrong or doubtful, in the order of the source text. */
@@ -22,5 +25,5 @@ export function compile(source: Source, options: EmitOptions = {}): Compilation 
   const { checked, diagnostics } = checkSource(source);
   if (checked === undefined) return { files: [], features: NO_FEATURES, diagnostics };
   const ir = lower(checked.config);
-  return { files: emit(ir, options), features: featuresOf(ir), diagnostics };
+  return { files: emit(ir, options), ir, features: featuresOf(ir), diagnostics };
 }

@@ -12,7 +12,7 @@ export const EXIT_ERRORS = 1;
 /** The command line cannot be understood. */
 export const EXIT_USAGE = 2;
 
-const CONFIG_FILE = "config.toml";
+export const CONFIG_FILE = "config.toml";
 
 /** One word after `zproxy`. */
 export interface Command {
@@ -29,13 +29,14 @@ type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options
 
 /** Reads options and at most one configuration file off a command line. */
 export function parseCommandLine<const T extends Options>(args: string[], options: T) {
-  const { values, positionals } = parseOrRefuse(args, options);
+  const { values, positionals } = parseArguments(args, options);
   const [file = CONFIG_FILE, extra] = positionals;
   if (extra !== undefined) throw new UsageError(`one configuration file is enough: ${extra}`);
   return { values, file };
 }
 
-function parseOrRefuse<const T extends Options>(args: string[], options: T) {
+/** Reads options and whatever else stands on a command line. */
+export function parseArguments<const T extends Options>(args: string[], options: T) {
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {

@@ -1,0 +1,198 @@
+// The whole story of one request: which host and route took it, what each check said, and where it
+// goes. Verdicts come from the generated program; the words come from the IR.
+
+import assert from "node:assert/strict";
+import type { ProbeCheck, ProbeResult, RequestProbe } from "../../runtime/control/probe-types.ts";
+import type { AddressBlockIr, Ir, ProxyIr, RouteIr } from "../ir/ir.ts";
+import { type Candidate, hostCandidates, pathCandidates, winningHost } from "./candidates.ts";
+
+export interface Question {
+  /** As people write it: method and URL. */
+  readonly request: string;
+  readonly head: string;
+  /** The address of the connection's other end. */
+  readonly peer: string;
+}
+
+export interface Check {
+  readonly name: string;
+  /** 0: passed. */
+  readonly status: number;
+  readonly reason: string;
+}
+
+export interface Passed {
+  readonly kind: "proxy";
+  readonly upstream: string;
+  readonly algorithm: string;
+  /** One for each server of the group, in declared order. */
+  readonly targets: readonly { readonly url: string; readonly head: readonly string[] }[];
+}
+
+export interface Served {
+  readonly kind: "file";
+  readonly file: string;
+  /** What is served when `file` is a directory. */
+  readonly index: string;
+}
+
+export interface Decision {
+  readonly request: string;
+  readonly client: string;
+  readonly host: string;
+  readonly path: string;
+  readonly hosts: readonly Candidate[];
+  readonly paths: readonly Candidate[];
+  /** The route's TOML key path; undefined: no route. */
+  readonly route: string | undefined;
+  readonly checks: readonly Check[];
+  /** The status the server answers by itself; undefined: the route's handler answers. */
+  readonly status: number | undefined;
+  readonly reason: string | undefined;
+  readonly outcome: Passed | Served | undefined;
+}
+
+/** Asks the program, and explains its answer. */
+export function decide(ir: Ir, probe: RequestProbe, question: Question): Decision {
+  const result = probe.run(question);
+  const key = result.route;
+  const unread = result.path === "" || result.status === 501 || result.status === 417;
+  const matched = key !== undefined || result.status === 404;
+  const hosts = matched ? hostCandidates(ir, result.host) : [];
+  const host = matched ? winningHost(ir, result.host) : undefined;
+  const paths = host === undefined ? [] : pathCandidates(host, result.path);
+  const explained = paths.find(({ taken }) => taken)?.key;
+  assert(!matched || explained === key, `${explained} was expected to take it, not ${key}`);
+  const route = ir.routes.find((it) => it.key === key);
+  const checks = route === undefined ? [] : result.checks.map((it) => explain(it, route, result));
+  if (route !== undefined && result.status === 0) checks.push(...later(route, result));
+  const status = result.status || (checks.at(-1)?.status ?? 0);
+  return {
+    request: question.request,
+    client: printAddress(result.client) ?? question.peer,
+    host: result.host,
+    path: result.path,
+    hosts,
+    paths,
+    route: key,
+    checks,
+    status: status === 0 ? undefined : status,
+    reason: status === 0 ? undefined : reasonOf(result, checks, unread),
+    outcome: route === undefined || status !== 0 ? undefined : outcomeOf(route, result),
+  };
+}
+
+function reasonOf(
+  { status, route }: ProbeResult,
+  checks: readonly Check[],
+  unread: boolean,
+): string {
+  if (route !== undefined) return `refused by the check of the ${checks.at(-1)?.name}`;
+  if (status === 404) return "no route takes it";
+  return unread ? "the request cannot be read or served" : "answered without a route";
+}
+
+function explain({ name, status }: ProbeCheck, route: RouteIr, result: ProbeResult): Check {
+  const reason = checkReason(name, route, result);
+  return { name, status, reason: name === "method" && status !== 0 ? `not ${reason}` : reason };
+}
+
+function checkReason(name: ProbeCheck["name"], route: RouteIr, result: ProbeResult): string {
+  switch (name) {
+    case "header size":
+      return `${result.headBytes} of ${route.limits.maxRequestHeaderSize} bytes`;
+    case "client":
+      return clientReason(route, result.client);
+    case "method": {
+      const methods = route.allowedMethods.map(({ text }) => text);
+      return methods.length === 0 ? "every method" : `one of ${methods.join(", ")}`;
+    }
+    case "body size":
+      if (result.chunked) return `chunked, up to ${route.limits.maxChunkedBodySize} bytes`;
+      return `${result.contentLength} of ${route.limits.maxRequestBodySize} bytes`;
+    case "file":
+      return "files are read with GET and HEAD";
+  }
+}
+
+/** Which entry of the lists decided. */
+function clientReason(route: RouteIr, client: readonly number[]): string {
+  const denied = route.deniedClients.find((block) => blockHolds(block, client));
+  if (denied !== undefined) return `denied by ${denied.text}`;
+  const allowed = route.allowedClients.find((block) => blockHolds(block, client));
+  if (allowed !== undefined) return `allowed by ${allowed.text}`;
+  return route.allowedClients.length > 0 ? "in no block of allowed_ips" : "every client";
+}
+
+export function blockHolds(block: AddressBlockIr, client: readonly number[]): boolean {
+  if (client.length !== block.words.length) return false;
+  return block.words.every((word, index) => {
+    const bits = Math.max(0, Math.min(32, block.prefixBits - index * 32));
+    return bits === 0 || word >>> (32 - bits) === client[index]! >>> (32 - bits);
+  });
+}
+
+/** What comes behind the checks of the generated program. */
+function later({ limits, target, prefix }: RouteIr, { path }: ProbeResult): Check[] {
+  const checks: Check[] = [];
+  const rate = limits.rateLimitRequestsPerMin;
+  if (rate > 0) {
+    checks.push({ name: "rate", status: 0, reason: `up to ${rate} requests a minute, then 429` });
+  }
+  if (target.kind === "file" && path.slice(prefix.length).includes("%2F")) {
+    checks.push({ name: "file name", status: 404, reason: "no file name holds a slash" });
+  }
+  return checks;
+}
+
+function outcomeOf(route: RouteIr, result: ProbeResult): Passed | Served {
+  const { target } = route;
+  if (target.kind === "proxy") return passedOn(target, result);
+  const rest = result.path.slice(route.prefix.length).replace(/^\/+/, "");
+  return { kind: "file", file: joinFile(target.path, rest), index: target.index };
+}
+
+function passedOn({ upstream }: ProxyIr, { upstreamHeads }: ProbeResult): Passed {
+  const targets = upstream.servers.map(({ tls, authority }, index) => {
+    const head = upstreamHeads[index]!.split("\r\n").slice(0, -2);
+    const target = head[0]!.split(" ")[1]!;
+    return { url: `${tls ? "https" : "http"}://${authority}${target}`, head };
+  });
+  return { kind: "proxy", upstream: upstream.name, algorithm: upstream.algorithm, targets };
+}
+
+/** The file's name, escapes decoded as the server does. */
+function joinFile(root: string, rest: string): string {
+  if (rest === "") return root;
+  let decoded = rest;
+  try {
+    decoded = decodeURIComponent(rest);
+  } catch {
+    // Bytes that are not UTF-8 stay escaped: a name with them cannot be printed either.
+  }
+  return `${root.replace(/\/+$/, "")}/${decoded}`;
+}
+
+/** Undefined for a request that could not be read. */
+function printAddress(words: readonly number[]): string | undefined {
+  if (words.length === 0) return undefined;
+  if (words.length === 1) {
+    const [word = 0] = words;
+    return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join(".");
+  }
+  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
+  return shortIpv6(groups.map((group) => group.toString(16)));
+}
+
+/** The first longest run of zeros left out (RFC 5952). */
+function shortIpv6(groups: readonly string[]): string {
+  const runs = groups.map((_, start) => {
+    let end = start;
+    while (groups[end] === "0") end++;
+    return end - start;
+  });
+  const longest = Math.max(...runs);
+  if (longest < 2) return groups.join(":");
+  const start = runs.indexOf(longest);
+  return `${groups.slice(0, start).join(":")}::${groups.slice(start + longest).join(":")}`;
+}

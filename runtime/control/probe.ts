@@ -1,0 +1,123 @@
+// What the data path does with one request, without a socket: the real scanner, the generated
+// matcher and policies, and the head that would go on. `zproxy explain`, `test` and `diff` ask it,
+// so that what they say is what the server does.
+
+import { type Program, ROUTE_NONE } from "../data/api.ts";
+import { ascii } from "../data/bytes.ts";
+import { followForwardedFor } from "../data/forwarded-for.ts";
+import { SCAN_BAD_VERSION, SCAN_TOO_MANY_FIELDS } from "../data/http1-fields.ts";
+import { BODY_CHUNKED, RequestHead } from "../data/http1-request.ts";
+import { IpAddress } from "../data/ip-address.ts";
+import { writeRequestHead } from "../data/proxy-head.ts";
+import { Route } from "../data/route.ts";
+import { serverStateBytes } from "../data/server-state.ts";
+import { Server, UpstreamGroup } from "../data/upstream-server.ts";
+import type { ProbeCheck, ProbeRequest, ProbeResult, RequestProbe } from "./probe-types.ts";
+
+const HEAD_BYTES_MAX = 1 << 17;
+
+export class Probe implements RequestProbe {
+  private readonly program: Program;
+  private readonly bytes = new Uint8Array(HEAD_BYTES_MAX * 8);
+  private readonly head = new RequestHead(this.bytes);
+  private readonly routes: readonly Route[];
+  private readonly client = new IpAddress();
+  private readonly headBytesMax: number;
+
+  constructor(program: Program) {
+    this.program = program;
+    const groups = program.upstreams.map((group) => {
+      const words = () => new Int32Array(new SharedArrayBuffer(serverStateBytes(1)));
+      const servers = group.servers.map((server) => new Server(server, words()));
+      return new UpstreamGroup(group, servers, new Int32Array(1));
+    });
+    this.routes = program.routes.map((settings) => new Route(settings, groups));
+    const sizes = program.routes.map(({ limits }) => limits.maxRequestHeaderSize);
+    this.headBytesMax = sizes.length === 0 ? 8192 : Math.max(...sizes);
+  }
+
+  run({ head: text, peer }: ProbeRequest): ProbeResult {
+    const { bytes, head } = this;
+    const sent = new TextEncoder().encode(`${text}\r\n\r\n`);
+    const nothing = { host: "", path: "", query: "", client: [], route: undefined };
+    const body = { contentLength: 0, chunked: false };
+    const none = { ...nothing, ...body, headBytes: sent.length, checks: [], upstreamHeads: [] };
+    if (sent.length > HEAD_BYTES_MAX) return { ...none, status: 431 };
+    bytes.set(sent, 0);
+    bytes[sent.length] = 0;
+    const end = head.scan(0, sent.length, HEAD_BYTES_MAX * 2);
+    if (end < 0) return { ...none, status: statusOf(end) };
+    const seen = {
+      ...none,
+      host: this.text(head.host.start, head.host.end),
+      path: this.text(head.path.start, head.path.end),
+      query: this.text(head.queryStart, head.queryEnd),
+      client: this.readClient(peer),
+      contentLength: head.contentLength,
+      chunked: head.bodyMode === BODY_CHUNKED,
+    };
+    if (sent.length > this.headBytesMax) return { ...seen, status: 431 };
+    const refusal = head.refusal();
+    if (refusal !== 0) return { ...seen, status: refusal };
+    if (head.isAsterisk) return { ...seen, status: 200 };
+    const { host, path } = head;
+    const { matchRoute } = this.program;
+    const index = matchRoute(bytes, host.start, host.end, path.start, path.end);
+    if (index === ROUTE_NONE) return { ...seen, status: 404 };
+    const route = this.routes[index]!;
+    const checks = this.check(route, sent.length);
+    const status = checks.at(-1)?.status ?? 0;
+    const upstreamHeads = status === 0 && route.isProxy ? this.headsFor(route, peer) : [];
+    return { ...seen, status, route: route.key, checks, upstreamHeads };
+  }
+
+  /** In the order of route-checks.ts, up to the first that refuses. */
+  private check(route: Route, headBytes: number): ProbeCheck[] {
+    const { head, client } = this;
+    const { maxRequestHeaderSize, maxRequestBodySize } = route.limits;
+    const lineBytes = head.targetEnd - head.methodStart;
+    const tooLong = lineBytes > maxRequestHeaderSize ? 414 : 431;
+    const checks: ProbeCheck[] = [
+      { name: "header size", status: headBytes > maxRequestHeaderSize ? tooLong : 0 },
+      { name: "client", status: route.allowsClient?.(client) === false ? 403 : 0 },
+      { name: "method", status: route.policy?.(head) ?? 0 },
+      { name: "body size", status: head.contentLength > maxRequestBodySize ? 413 : 0 },
+    ];
+    if (!route.isProxy) checks.push({ name: "file", status: head.isGet || head.isHead ? 0 : 405 });
+    const refused = checks.findIndex(({ status }) => status !== 0);
+    return refused < 0 ? checks : checks.slice(0, refused + 1);
+  }
+
+  private headsFor(route: Route, peer: string): string[] {
+    const { head } = this;
+    const address = ascii(peer);
+    const to = HEAD_BYTES_MAX * 4;
+    return route.group!.servers.map((server) => {
+      const end = writeRequestHead(head, route, server, address, 0, address.length, to);
+      return this.text(to, end);
+    });
+  }
+
+  private readClient(peer: string): number[] {
+    const { client, head, program } = this;
+    const { isTrustedProxy } = program.server;
+    const text = ascii(peer);
+    head.isForwarded = false;
+    if (!client.parse(text, 0, text.length)) throw new Error(`not an address: ${peer}`);
+    if (isTrustedProxy?.(client) === true) {
+      head.isForwarded = true;
+      followForwardedFor(head.bytes, head.fields, isTrustedProxy, client);
+    }
+    const { isIpv4, word0, word1, word2, word3 } = client;
+    return isIpv4 ? [word3 >>> 0] : [word0, word1, word2, word3].map((word) => word >>> 0);
+  }
+
+  private text(start: number, end: number): string {
+    return String.fromCharCode(...this.bytes.subarray(start, end));
+  }
+}
+
+function statusOf(reason: number): number {
+  if (reason === SCAN_BAD_VERSION) return 505;
+  return reason === SCAN_TOO_MANY_FIELDS ? 431 : 400;
+}
