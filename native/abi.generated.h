@@ -165,6 +165,9 @@
 #define ZP_O_NONBLOCK 2048
 #define ZP_O_PATH 2097152
 #define ZP_O_RDONLY 0
+#define ZP_PAGES_HUGE 2
+#define ZP_PAGES_ORDINARY 0
+#define ZP_PAGES_TRANSPARENT 1
 #define ZP_POLLERR 8
 #define ZP_POLLHUP 16
 #define ZP_POLLIN 1

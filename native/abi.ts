@@ -184,6 +184,13 @@ export const SOCKADDR_BYTES_MAX = 28;
 /** What peerAddress needs from its offset on (INET6_ADDRSTRLEN). */
 export const ADDRESS_TEXT_BYTES_MAX = 46;
 
+// What a mapping's memory is made of.
+export const PAGES_ORDINARY = 0;
+/** Ordinary pages that the kernel may join to huge ones (MADV_HUGEPAGE). */
+export const PAGES_TRANSPARENT = 1;
+/** Pages from the system's reserve of huge ones (MAP_HUGETLB). */
+export const PAGES_HUGE = 2;
+
 // struct sock_filter: what attachFilter takes, and at most so many of them (the kernel's own limit
 // is 4096, which would be half a stack).
 export const FILTER_BYTES = 8;

@@ -13,6 +13,7 @@
 extern "C" {
 #include "abi.generated.h"
 #include "file.h"
+#include "identity.h"
 #include "memory.h"
 #include "owner.h"
 #include "probe.h"
@@ -208,12 +209,13 @@ napi_value outOfMemory(napi_env env) {
 }
 
 // A Mapping of runtime/native.ts.
-napi_value mappingOf(napi_env env, void* address, size_t bytes) {
+napi_value mappingOf(napi_env env, void* address, size_t bytes, int pages) {
   auto number = reinterpret_cast<uintptr_t>(address);
   Object mapping(env);
   mapping.set("buffer", bufferOver(env, address, bytes));
   mapping.setInteger("addressLow", static_cast<int64_t>(number & kUint32Max));
   mapping.setInteger("addressHigh", static_cast<int64_t>(number >> 32));
+  mapping.setInteger("pages", pages);
   return mapping.ok() ? mapping.value() : nullptr;
 }
 
@@ -277,7 +279,7 @@ napi_value RingBuffers(napi_env env, napi_callback_info info) {
   int rc = zp_ring_buffers(handle, group, entries, &address);
   if (rc < 0) return integerOf(env, rc);
   size_t bytes = static_cast<size_t>(entries) * ZP_BUF_WORDS * sizeof(uint32_t);
-  napi_value mapping = mappingOf(env, address, bytes);
+  napi_value mapping = mappingOf(env, address, bytes, ZP_PAGES_ORDINARY);
   return mapping != nullptr ? mapping : outOfMemory(env);
 }
 
@@ -321,9 +323,9 @@ napi_value Map(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return nullptr;
 
   void* address = nullptr;
-  int rc = zp_memory_map(owner, bytes, huge, &address);
-  if (rc < 0) return integerOf(env, rc);
-  napi_value mapping = mappingOf(env, address, bytes);
+  int pages = zp_memory_map(owner, bytes, huge, &address);
+  if (pages < 0) return integerOf(env, pages);
+  napi_value mapping = mappingOf(env, address, bytes, pages);
   return mapping != nullptr ? mapping : outOfMemory(env);
 }
 
@@ -343,6 +345,27 @@ napi_value Close(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int fd = arguments.descriptor(0, "fd");
   return arguments.ok() ? integerOf(env, zp_owner_close(fd)) : nullptr;
+}
+
+// ── Users and groups ───────────────────────────────────────────────────────────────────────────
+
+napi_value lookUp(napi_env env, napi_callback_info info, int64_t (*by)(const char*)) {
+  char name[kTextBytes];
+  Arguments arguments(env, info);
+  arguments.text(0, "name", name);
+  return arguments.ok() ? integerOf(env, by(name)) : nullptr;
+}
+
+napi_value UserId(napi_env env, napi_callback_info info) {
+  return lookUp(env, info, zp_identity_user);
+}
+
+napi_value UserGroupId(napi_env env, napi_callback_info info) {
+  return lookUp(env, info, zp_identity_user_group);
+}
+
+napi_value GroupId(napi_env env, napi_callback_info info) {
+  return lookUp(env, info, zp_identity_group);
 }
 
 // ── Sockets ────────────────────────────────────────────────────────────────────────────────────
@@ -499,6 +522,9 @@ constexpr Function kFunctions[] = {
     {"owners", Owners},
     {"releaseOwner", ReleaseOwner},
     {"close", Close},
+    {"userId", UserId},
+    {"userGroupId", UserGroupId},
+    {"groupId", GroupId},
     {"listen", Listen},
     {"attachFilter", AttachFilter},
     {"localPort", LocalPort},

@@ -6,6 +6,7 @@
         "abi.c",
         "addon.cc",
         "file.c",
+        "identity.c",
         "memory.c",
         "owner.c",
         "probe.c",

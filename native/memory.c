@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "abi.generated.h"
+
 #define BOUNDARY ((uintptr_t)1 << 32)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define HUGE_TRIES_MAX 4
@@ -93,11 +95,14 @@ int zp_memory_map(int owner, size_t bytes, bool huge, void **address)
     struct mapping *mapping = malloc(sizeof *mapping);
     if (mapping == NULL) return -ENOMEM;
 
+    int pages = ZP_PAGES_HUGE;
     int rc = huge ? map_huge(mapped_bytes, &start) : -ENOMEM;
     if (rc < 0) {
+        pages = ZP_PAGES_ORDINARY;
         rc = map_ordinary(mapped_bytes, align, &start);
         // Only advice: a kernel without transparent huge pages refuses it and works all the same.
-        if (rc == 0 && huge) madvise(start, mapped_bytes, MADV_HUGEPAGE);
+        if (rc == 0 && huge && madvise(start, mapped_bytes, MADV_HUGEPAGE) == 0)
+            pages = ZP_PAGES_TRANSPARENT;
     }
     if (rc < 0) {
         free(mapping);
@@ -110,7 +115,7 @@ int zp_memory_map(int owner, size_t bytes, bool huge, void **address)
     mappings = mapping;
     pthread_mutex_unlock(&mappings_lock);
     *address = start;
-    return 0;
+    return pages;
 }
 
 // Takes every mapping for which the address (or, without one, the owner) fits out of the list.

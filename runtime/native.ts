@@ -24,6 +24,8 @@ export interface Mapping {
   /** The address of byte 0, as two u32: `(high << 32) | low`. */
   readonly addressLow: number;
   readonly addressHigh: number;
+  /** PAGES_* of native/abi.ts. */
+  readonly pages: number;
 }
 
 /** What the kernel offers, probed once at start. `cause` and `remedy`: sentences, "" when fine. */
@@ -91,6 +93,12 @@ export interface Addon {
    * thread has ended; called from the main thread. Returns how many descriptors it closed.
    */
   releaseOwner(owner: number): number;
+
+  /** Ids by name, as getpwnam(3) and getgrnam(3) find them; -ENOENT: nobody has the name. */
+  userId(name: string): number;
+  /** The group that a user belongs to first. */
+  userGroupId(name: string): number;
+  groupId(name: string): number;
 
   /**
    * A bound, listening, non-blocking TCP socket with SO_REUSEADDR, SO_REUSEPORT and TCP_NODELAY

@@ -61,9 +61,9 @@ export const loggingDefaults = {
 
 /** Limits and privileges of the whole process. Limits of one route are in its own `security` table. */
 export interface Security {
-  /** User to become when started as root, after ports, keys and logs are open and before the first connection. Absent: stay. */
+  /** User to become when started as root, after ports, keys and logs are open and before the first connection: a name or a number. It must be able to read what is served, and `dist/` itself, which a restarted worker reads again. Absent: stay. */
   readonly drop_privileges_user?: string;
-  /** Group to become when started as root; supplementary groups are cleared. Absent: stay. */
+  /** Group to become when started as root; supplementary groups are cleared. Absent: the user's own group. */
   readonly drop_privileges_group?: string;
   /** Open client connections over all workers. One more is answered 503 and closed. 0 is no limit. Default 0. */
   readonly max_concurrent_connections?: number;
@@ -77,7 +77,7 @@ export const securityDefaults = {
 export interface Performance {
   /** How the kernel chooses the worker of a new connection: its own hash of addresses and ports, or a program that keeps a client address on one worker. Default `"kernel"`. */
   readonly reuseport_balancing?: "kernel" | "cbpf";
-  /** Put buffers on huge pages, falling back to ordinary ones. Default false. */
+  /** Put buffers on huge pages of 2 MiB: reserved ones (`vm.nr_hugepages`; a worker takes about 170), else transparent ones, else ordinary pages. The log says which it became. Default false. */
   readonly huge_pages_enabled?: boolean;
   /** The I/O engine. `"auto"` takes io_uring where the kernel allows it, else epoll. Default `"auto"`. */
   readonly io?: "auto" | "io_uring" | "epoll";

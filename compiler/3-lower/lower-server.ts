@@ -25,11 +25,19 @@ export function lowerServer(config: Config): ServerIr {
     shutdownTimeoutSecs: server.shutdown_timeout_secs ?? serverDefaults.shutdown_timeout_secs,
     io: performance?.io ?? performanceDefaults.io,
     reuseportBalancing: performance?.reuseport_balancing ?? performanceDefaults.reuseport_balancing,
+    hugePages: performance?.huge_pages_enabled ?? performanceDefaults.huge_pages_enabled,
+    dropPrivileges: lowerPrivileges(config),
     logging: {
       level: logging?.level ?? loggingDefaults.level,
       filePath: logging?.file_path,
     },
   };
+}
+
+function lowerPrivileges({ security }: Config): ServerIr["dropPrivileges"] {
+  const user = security?.drop_privileges_user;
+  const group = security?.drop_privileges_group;
+  return user === undefined && group === undefined ? undefined : { user, group };
 }
 
 function lowerListen(text: string): ListenIr {

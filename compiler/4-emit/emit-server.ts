@@ -29,6 +29,8 @@ export function emitServer(server: ServerIr): Code {
     code`shutdownTimeoutSecs: ${server.shutdownTimeoutSecs},`,
     code`io: ${server.io},`,
     ...(balances ? [code`${REUSEPORT_PROGRAM},`] : []),
+    ...(server.hugePages ? [code`hugePages: true,`] : []),
+    ...emitPrivileges(server),
     code`logging: {\n${indent(joinCode(logging))}\n},`,
   ];
   const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
@@ -41,6 +43,16 @@ export const server: ServerSettings = {
 ${indent(joinCode(lines))}
 };
 `;
+}
+
+function emitPrivileges({ dropPrivileges }: ServerIr): Code[] {
+  if (dropPrivileges === undefined) return [];
+  const { user, group } = dropPrivileges;
+  const lines = [
+    ...(user === undefined ? [] : [property(new Name("user"), user, 2)]),
+    ...(group === undefined ? [] : [property(new Name("group"), group, 2)]),
+  ];
+  return [code`dropPrivileges: {\n${indent(joinCode(lines))}\n},`];
 }
 
 function emitTrusted({ trustedProxies }: ServerIr): Code {

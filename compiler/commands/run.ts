@@ -46,6 +46,9 @@ function cacheFolder(file: string): string {
   const { XDG_CACHE_HOME, HOME } = process.env;
   const path = resolve(file);
   const key = createHash("sha256").update(path).digest("hex").slice(0, 16);
+  // Root's own folder is closed to the user that the server may become.
+  if (process.getuid?.() === 0 && !XDG_CACHE_HOME)
+    return join("/var/cache/zproxy", `${basename(path, ".toml")}-${key}`);
   const base = XDG_CACHE_HOME || (HOME ? join(homedir(), ".cache") : tmpdir());
   return join(base, "zproxy", `${basename(path, ".toml")}-${key}`);
 }

@@ -26,6 +26,11 @@ export interface ServerIr {
   readonly io: "auto" | "io_uring" | "epoll";
   /** "cbpf": a program keeps each client address on one worker. */
   readonly reuseportBalancing: "kernel" | "cbpf";
+  readonly hugePages: boolean;
+  /** Whom to become after the start; undefined: nobody else. */
+  readonly dropPrivileges:
+    | { readonly user: string | undefined; readonly group: string | undefined }
+    | undefined;
   readonly logging: {
     readonly level: "trace" | "debug" | "info" | "warn" | "error" | "off";
     readonly filePath: string | undefined;

@@ -2,7 +2,7 @@
 // `mode = "memory"` serves.
 
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { mimes } from "mrmime";
 import type { FileRouteSettings, Program } from "../data/api.ts";
@@ -170,6 +170,7 @@ export function checkRoots(program: Program): string[] {
 function rootProblem(route: FileRouteSettings): string {
   try {
     const stat = statSync(route.path);
+    accessSync(route.path, stat.isDirectory() ? constants.X_OK : constants.R_OK);
     if (stat.isDirectory() || stat.isFile()) return "";
     return `"${route.path}" is neither a file nor a directory`;
   } catch (error) {

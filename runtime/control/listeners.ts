@@ -52,7 +52,9 @@ function bind(addon: Addon, { address }: ListenAddress, port: number): number {
       );
     case 13: // EACCES
       throw new StartError(
-        `${name} needs a privilege: ports below 1024 are for root or CAP_NET_BIND_SERVICE`,
+        `${name} needs a privilege: ports below 1024 are for root or CAP_NET_BIND_SERVICE.\n` +
+          "Start as root with drop_privileges_user, give the service AmbientCapabilities=" +
+          "CAP_NET_BIND_SERVICE, or lower sysctl net.ipv4.ip_unprivileged_port_start.",
       );
     case 99: // EADDRNOTAVAIL
       throw new StartError(`${name}: this machine has no such address; change "listen"`);

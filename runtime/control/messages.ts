@@ -2,6 +2,7 @@
 // eventfd was signalled: it never returns to Node's event loop.
 
 import type { GroupMemory } from "./balance-memory.ts";
+import type { ArenaPages } from "./huge-pages.ts";
 
 /** Addresses of a server's name, as literals; IPv6 without brackets. */
 export type ServerAddresses = readonly string[];
@@ -44,7 +45,7 @@ export interface WorkerStatistics {
 }
 
 export type FromWorker =
-  | { readonly type: "ready"; readonly wakeFd: number }
+  | { readonly type: "ready"; readonly wakeFd: number; readonly arena: ArenaPages }
   | { readonly type: "drained" }
   | { readonly type: "warning"; readonly text: string }
   | { readonly type: "statistics"; readonly statistics: WorkerStatistics };

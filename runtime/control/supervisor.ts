@@ -12,9 +12,11 @@ import { type Addon, loadAddon } from "../native.ts";
 import { BalanceMemory, type GroupMemory } from "./balance-memory.ts";
 import { checkRoots } from "./file-loader.ts";
 import { HealthChecks } from "./health-check.ts";
+import { type ArenaPages, describePages } from "./huge-pages.ts";
 import { attachProgram, openListeners } from "./listeners.ts";
 import { openLog, type ServerLog } from "./logger.ts";
 import type { FromWorker, ToWorker, WorkerStart, WorkerStatistics } from "./messages.ts";
+import { dropPrivileges } from "./privileges.ts";
 import { Resolver } from "./resolver.ts";
 import { StartError } from "./start-error.ts";
 
@@ -26,6 +28,7 @@ interface WorkerSlot {
   readonly listeners: readonly number[];
   worker: Worker | null;
   wakeFd: number;
+  arena: ArenaPages | null;
   ended: boolean;
 }
 
@@ -83,6 +86,7 @@ export class Supervisor {
     );
     await this.resolver.start();
     const urls = this.bind();
+    this.dropPrivileges();
     if (this.program.server.maxConcurrentConnections > 0) {
       const bytes = this.slots.length * Int32Array.BYTES_PER_ELEMENT;
       this.connectionCounts = new Int32Array(new SharedArrayBuffer(bytes));
@@ -92,12 +96,17 @@ export class Supervisor {
     this.takeSignals();
     await Promise.all(this.slots.map((slot) => this.startWorker(slot)));
     for (const url of urls) process.stdout.write(`zproxy listening on ${url}\n`);
+    if (this.program.server.hugePages === true) this.sayPages();
     this.logger.info(`zproxy started, ${this.slots.length} worker(s)`);
     await this.healthChecks.start(this.program, this.balance);
   }
 
+  private get addonPath(): string {
+    return join(dirname(this.bundlePath), "zproxy.node");
+  }
+
   private openAddon(): Addon {
-    const path = join(dirname(this.bundlePath), "zproxy.node");
+    const path = this.addonPath;
     let addon: Addon;
     try {
       addon = loadAddon(path);
@@ -107,9 +116,7 @@ export class Supervisor {
     }
     if (addon.abiVersion !== ABI_VERSION)
       throw new StartError(`${path} belongs to another version; compile the config again`);
-    const probe = addon.probe();
-    if (!probe.ioUring)
-      throw new StartError(`io_uring can't be used: ${probe.cause}\n${probe.remedy}`);
+    checkKernel(addon);
     return addon;
   }
 
@@ -119,7 +126,14 @@ export class Supervisor {
     const count = server.threads === 0 ? this.cpus.length : server.threads;
     const listeners = openListeners(server, count, this.addon);
     for (const [index, fds] of listeners.ofWorkers.entries())
-      this.slots.push({ index, listeners: fds, worker: null, wakeFd: -1, ended: false });
+      this.slots.push({
+        index,
+        listeners: fds,
+        worker: null,
+        wakeFd: -1,
+        arena: null,
+        ended: false,
+      });
     if (server.reuseportProgram !== undefined && count > 1) {
       const reason = attachProgram(server.reuseportProgram, listeners, this.addon);
       if (reason !== "")
@@ -130,9 +144,28 @@ export class Supervisor {
     return listeners.urls;
   }
 
+  /** After what needs root, before the first connection. */
+  private dropPrivileges(): void {
+    const { dropPrivileges: settings, logging } = this.program.server;
+    if (settings === undefined) return;
+    const possessions = { logFile: logging.filePath, files: [this.bundlePath, this.addonPath] };
+    const { text, warning } = dropPrivileges(settings, possessions, this.addon);
+    this.logger[warning ? "warn" : "info"](text);
+    // What root may do proves nothing about the user that it has become.
+    const wrong = checkRoots(this.program);
+    if (wrong.length > 0) throw new StartError(wrong.join("\n"));
+    checkKernel(this.addon);
+  }
+
+  private sayPages(): void {
+    const arenas = this.slots.flatMap(({ arena }) => (arena === null ? [] : [arena]));
+    const { text, warning } = describePages(arenas);
+    this.logger[warning ? "warn" : "info"](text);
+  }
+
   private startWorker(slot: WorkerSlot): Promise<void> {
     const start: WorkerStart = {
-      addonPath: join(dirname(this.bundlePath), "zproxy.node"),
+      addonPath: this.addonPath,
       owner: slot.index,
       cpu: this.cpus[slot.index % this.cpus.length]!,
       listeners: slot.listeners,
@@ -147,6 +180,7 @@ export class Supervisor {
       worker.on("message", (message: FromWorker) => {
         if (message.type === "ready") {
           slot.wakeFd = message.wakeFd;
+          slot.arena = message.arena;
           ready();
         } else this.onMessage(slot, message);
       });
@@ -243,6 +277,12 @@ export class Supervisor {
     this.log.flush();
     process.exit(code);
   }
+}
+
+function checkKernel(addon: Addon): void {
+  const probe = addon.probe();
+  if (!probe.ioUring)
+    throw new StartError(`io_uring can't be used: ${probe.cause}\n${probe.remedy}`);
 }
 
 function exitWith(sentences: readonly string[]): never {

@@ -16,6 +16,7 @@ import { Server, type SocketAddress, UpstreamGroup } from "../data/upstream-serv
 import { type Addon, loadAddon, type Mapping } from "../native.ts";
 import type { GroupMemory } from "./balance-memory.ts";
 import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
+import type { ArenaPages } from "./huge-pages.ts";
 import type { FromWorker, ServerAddresses, ToWorker, WorkerStart } from "./messages.ts";
 
 const SQ_ENTRIES = 4096;
@@ -33,7 +34,6 @@ export function runWorker(program: Program): void {
 }
 
 class WorkerThread {
-  private readonly start: WorkerStart;
   private readonly addon: Addon;
   private readonly groups: readonly UpstreamGroup[];
   private readonly loop: EventLoop;
@@ -41,9 +41,9 @@ class WorkerThread {
   /** Arena offset of the first socket address; ADDRESSES_MAX for each server in order. */
   private readonly sockaddrBase: number;
   private readonly buffers: Buffers;
+  private readonly arena: ArenaPages;
 
   constructor(program: Program, start: WorkerStart) {
-    this.start = start;
     const addon = loadAddon(start.addonPath);
     this.addon = addon;
     addon.pinThread(start.cpu);
@@ -56,7 +56,10 @@ class WorkerThread {
 
     const memory = expect(addon.ringOpen(start.owner, SQ_ENTRIES, CQ_ENTRIES), "io_uring_setup");
     const { handle } = memory;
-    const arena = this.map(arenaBytes(BUFFER_COUNTS, sockaddrBytes + memoryBytes(memoryFiles)));
+    const bytes = arenaBytes(BUFFER_COUNTS, sockaddrBytes + memoryBytes(memoryFiles));
+    const hugePages = program.server.hugePages === true;
+    const arena = expect(addon.map(start.owner, bytes, hugePages), "mmap");
+    this.arena = { pages: arena.pages, bytes };
     const bufferRing = (group: number): Mapping =>
       expect(addon.ringBuffers(handle, group, BUFFER_RING_ENTRIES), "io_uring_register");
     this.buffers = new Buffers(
@@ -103,13 +106,9 @@ class WorkerThread {
   }
 
   run(): void {
-    say({ type: "ready", wakeFd: this.wakeFd });
+    say({ type: "ready", wakeFd: this.wakeFd, arena: this.arena });
     this.loop.run();
     say({ type: "drained" });
-  }
-
-  private map(bytes: number): Mapping {
-    return expect(this.addon.map(this.start.owner, bytes, false), "mmap");
   }
 
   private onWake(): void {

@@ -42,7 +42,18 @@ export interface ServerSettings {
   readonly io: "auto" | "io_uring" | "epoll";
   /** Chooses the worker of a new connection; absent: the kernel's own hash does. */
   readonly reuseportProgram?: ReuseportProgram;
+  /** Put buffers on huge pages; absent: no. */
+  readonly hugePages?: boolean;
+  /** Whom to become, when started as root, before the first connection; absent: stay. */
+  readonly dropPrivileges?: PrivilegeSettings;
   readonly logging: LoggingSettings;
+}
+
+/** Names, or ids as digits. */
+export interface PrivilegeSettings {
+  readonly user?: string;
+  /** Absent: the user's own. */
+  readonly group?: string;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Mappings: where they lie, whom they belong to, and that they go.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import * as abi from "../../native/abi.ts";
 import type { Mapping } from "../../runtime/native.ts";
@@ -91,8 +91,34 @@ test("huge pages are a wish: without reserved ones the memory is ordinary and al
   withOwner(OWNER, () => {
     const mapping = succeedMemory(addon.map(OWNER, 5 << 20, true));
     assert.equal(mapping.addressLow % (2 << 20), 0);
+    assert.ok([abi.PAGES_HUGE, abi.PAGES_TRANSPARENT].includes(mapping.pages), `${mapping.pages}`);
     new Uint8Array(mapping.buffer).fill(7);
+    assert.equal(succeedMemory(addon.map(OWNER, 4096, false)).pages, abi.PAGES_ORDINARY);
   });
+});
+
+test("reserved huge pages are taken, as long as there are enough", (t) => {
+  const reserve = "/proc/sys/vm/nr_hugepages";
+  const before = readFileSync(reserve, "utf8");
+  try {
+    writeFileSync(reserve, String(Number(before) + 3));
+  } catch {
+    return t.skip("needs root, to reserve huge pages");
+  }
+  try {
+    if (Number(readFileSync(reserve, "utf8")) < Number(before) + 3)
+      return t.skip("the system has no huge pages to reserve");
+    withOwner(OWNER, () => {
+      const mapping = succeedMemory(addon.map(OWNER, 5 << 20, true));
+      assert.equal(mapping.pages, abi.PAGES_HUGE);
+      new Uint8Array(mapping.buffer).fill(7);
+      const free = /HugePages_Free: +(\d+)/.exec(readFileSync("/proc/meminfo", "latin1"))?.[1];
+      const next = succeedMemory(addon.map(OWNER, (2 << 20) * (Number(free) + 1), true));
+      assert.notEqual(next.pages, abi.PAGES_HUGE);
+    });
+  } finally {
+    writeFileSync(reserve, before);
+  }
 });
 
 test("more than the largest mapping is refused", () => {

@@ -34,10 +34,12 @@ const ARENA: Mapping = {
   buffer: new ArrayBuffer(arenaBytes(COUNTS, EXTRA_BYTES)),
   addressLow: 0x7ffa_0000,
   addressHigh: 0x8000_7f01,
+  pages: 0,
 };
 
 function ringMapping(): Mapping {
-  return { buffer: new ArrayBuffer(RING_ENTRIES * ENTRY_BYTES), addressLow: 0, addressHigh: 0 };
+  const buffer = new ArrayBuffer(RING_ENTRIES * ENTRY_BYTES);
+  return { buffer, addressLow: 0, addressHigh: 0, pages: 0 };
 }
 
 /** The kernel's side of one provided-buffer ring. */

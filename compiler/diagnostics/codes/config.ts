@@ -10,9 +10,9 @@ export const configCodes = {
     meaning:
       "The key is part of the configuration language, but this version does not act on it yet. " +
       "It is an error and not ignored, because a limit that is not enforced is worse than none.",
-    example: "[performance]\nhuge_pages_enabled = true",
+    example: '[performance]\nio = "epoll"',
     remedy: "Remove the key, or give it the value that switches the feature off.",
-    corrected: "[performance]\n" + "huge_pages_enabled = false",
+    corrected: '[performance]\nio = "auto"',
   }),
   "config/no-route": entry({
     severity: "warning",

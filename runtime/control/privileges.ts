@@ -1,0 +1,129 @@
+// From root to an ordinary user, between binding and the first connection. Credentials belong to
+// threads, not processes: glibc changes those of all threads that there are, workers inherit what
+// the main thread has when they start, and their rings use what the worker has.
+
+import { accessSync, chownSync, constants, readdirSync, readFileSync, statSync } from "node:fs";
+import type { PrivilegeSettings } from "../data/api.ts";
+import type { Addon } from "../native.ts";
+import { StartError } from "./start-error.ts";
+
+interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  /** "nobody (uid 65534, gid 65534)". */
+  readonly text: string;
+}
+
+/** Who the settings name. Throws a `StartError` for a name that nobody has. */
+function findIdentity({ user, group }: PrivilegeSettings, addon: Addon): Identity {
+  const uid = user === undefined ? 0 : idOf(user, addon.userId(user));
+  if (uid < 0) throw new StartError(`drop_privileges_user: there is no user ${user}`);
+  const own = user === undefined ? 0 : addon.userGroupId(user);
+  const gid = group === undefined ? own : idOf(group, addon.groupId(group));
+  if (group !== undefined && gid < 0)
+    throw new StartError(`drop_privileges_group: there is no group ${group}`);
+  if (gid < 0)
+    throw new StartError(`user ${user} has no group of its own; add drop_privileges_group`);
+  return { uid, gid, text: `${user ?? "root"} (uid ${uid}, gid ${gid})` };
+}
+
+function idOf(name: string, found: number): number {
+  return found < 0 && /^\d{1,9}$/.test(name) ? Number(name) : found;
+}
+
+/** Changes every thread of the process, for good. Throws a `StartError` when anything is left. */
+function becomeIdentity({ uid, gid, text }: Identity): void {
+  try {
+    process.setgroups!([]);
+    process.setgid!(gid);
+    process.setuid!(uid);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StartError(
+      `can't become ${text}: ${code}\nGive the container the capabilities SETUID and SETGID, ` +
+        "or start it as that user without drop_privileges_user.",
+    );
+  }
+  const left = leftOver(uid, gid);
+  if (left !== "") throw new StartError(`privileges are left after becoming ${text}: ${left}`);
+}
+
+/** What of the old privileges is left, "" for nothing: looked up, and tried. */
+function leftOver(uid: number, gid: number): string {
+  for (const task of readdirSync("/proc/self/task")) {
+    const status = readStatus(task);
+    if (status === undefined) continue;
+    const groups = fieldOf(status, "Groups");
+    if (fieldOf(status, "Uid") !== repeated(uid)) return `user of thread ${task}`;
+    if (fieldOf(status, "Gid") !== repeated(gid)) return `group of thread ${task}`;
+    if (groups !== "") return `groups of thread ${task}: ${groups}`;
+    if (uid === 0) continue; // only the group was to change
+    for (const name of ["CapPrm", "CapEff", "CapAmb"]) {
+      const set = fieldOf(status, name);
+      if (/[^0]/.test(set)) return `${name} of thread ${task}: ${set}`;
+    }
+  }
+  return uid !== 0 && (succeeds(() => process.setuid!(0)) || succeeds(() => process.seteuid!(0)))
+    ? "root can be had again"
+    : "";
+}
+
+/** Undefined for a thread that has ended meanwhile. */
+function readStatus(task: string): string | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${task}/status`, "latin1");
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldOf(status: string, name: string): string {
+  return new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, "m").exec(status)?.[1] ?? "missing";
+}
+
+/** Real, effective, saved and file system id. */
+function repeated(id: number): string {
+  return Array(4).fill(id).join("\t");
+}
+
+function succeeds(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface Possessions {
+  /** Opened by root, written to by the new user. */
+  readonly logFile: string | undefined;
+  /** Read again when a worker starts. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Becomes whom the settings name, if this is root, and makes sure that the server can go on as that
+ * user. Returns a line for the log, and whether it is a warning; throws a `StartError`.
+ */
+export function dropPrivileges(
+  settings: PrivilegeSettings,
+  { logFile, files }: Possessions,
+  addon: Addon,
+): { readonly text: string; readonly warning: boolean } {
+  if (process.getuid!() !== 0) {
+    const text =
+      "not started as root, so drop_privileges_user and drop_privileges_group do nothing";
+    return { text, warning: true };
+  }
+  const identity = findIdentity(settings, addon);
+  // So that it can be opened again.
+  if (logFile !== undefined && statSync(logFile).isFile())
+    chownSync(logFile, identity.uid, identity.gid);
+  becomeIdentity(identity);
+  const wrong = files
+    .filter((path) => !succeeds(() => accessSync(path, constants.R_OK)))
+    .map((path) => `${identity.text} can't read ${path}; let it, or put the folder where it can`);
+  if (wrong.length > 0) throw new StartError(wrong.join("\n"));
+  return { text: `running as ${identity.text}`, warning: identity.uid === 0 };
+}

@@ -1,0 +1,62 @@
+// huge_pages_enabled: whatever the kernel gives, the server runs, and the log says what it was.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { PAGES_HUGE, PAGES_ORDINARY, PAGES_TRANSPARENT } from "../../native/abi.ts";
+import { describePages } from "../../runtime/control/huge-pages.ts";
+import { fileRoute, serverSection } from "../lib/config.ts";
+import { exchange, request } from "../lib/raw-client.ts";
+import { startServer, type TestServer } from "../lib/server.ts";
+
+const MEBIBYTE = 1 << 20;
+const SWITCH = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/** Mappings of 64 MiB and more, by a flag of theirs: only arenas are that large. */
+function largeMappings(server: TestServer, flag: string): number {
+  const regions = readFileSync(`/proc/${server.pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-)/m);
+  return regions.filter((region) => {
+    const kib = Number(/^Size: +(\d+) kB/m.exec(region)?.[1] ?? 0);
+    return kib >= 64 * 1024 && new RegExp(`^VmFlags:.*\\b${flag}\\b`, "m").test(region);
+  }).length;
+}
+
+for (const enabled of [true, false]) {
+  test(`huge_pages_enabled = ${enabled}`, async () => {
+    const performance = `[performance]\nhuge_pages_enabled = ${enabled}\n`;
+    const server = await startServer(serverSection(2) + performance + fileRoute("/none", "/usr"));
+    // hg: MADV_HUGEPAGE was taken; ht: pages of the reserve.
+    const advised = largeMappings(server, "hg");
+    const reserved = largeMappings(server, "ht");
+    const said = /buffers .*are on (reserved huge|transparent huge|ordinary) pages/.exec(
+      server.log(),
+    );
+    if (!enabled) {
+      assert.equal(advised + reserved, 0);
+      assert.equal(said, null);
+    } else if (said?.[1] === "reserved huge") assert.equal(reserved, 2);
+    else {
+      assert.equal(advised + reserved, 2);
+      assert.match(server.log(), /vm\.nr_hugepages = \d+ would reserve enough/);
+      const off = readFileSync(SWITCH, "utf8").includes("[never]");
+      assert.equal(said?.[1], off ? "ordinary" : "transparent huge");
+    }
+    assert.equal((await exchange(server.port, request("GET /"))).status, 404);
+    await server.stop();
+  });
+}
+
+test("what is said counts all workers", () => {
+  const huge = { pages: PAGES_HUGE, bytes: 5 * MEBIBYTE };
+  const ordinary = { pages: PAGES_ORDINARY, bytes: 5 * MEBIBYTE };
+  const transparent = { pages: PAGES_TRANSPARENT, bytes: 5 * MEBIBYTE };
+  assert.deepEqual(describePages([huge, huge]), {
+    text: "buffers are on reserved huge pages",
+    warning: false,
+  });
+  const mixed = describePages([huge, ordinary]);
+  assert.match(mixed.text, /of 1 worker\(s\) are on reserved huge pages, others are on ordinary/);
+  assert.match(mixed.text, /vm\.nr_hugepages = 6 /);
+  assert.equal(mixed.warning, true);
+  assert.match(describePages([transparent]).text, /^buffers are on (transparent|ordinary)/);
+});
