@@ -7,6 +7,7 @@ import { type Command, EXIT_ERRORS, EXIT_OK, EXIT_USAGE, UsageError } from "./co
 import { compileCommand } from "./commands/compile.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { runCommand } from "./commands/run.ts";
+import { testCommand } from "./commands/test.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
@@ -14,6 +15,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["check", checkCommand],
   ["run", runCommand],
   ["explain", explainCommand],
+  ["test", testCommand],
 ]);
 
 function help(): string {

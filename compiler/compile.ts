@@ -1,7 +1,7 @@
 // The compiler as a pure function: text in, files and diagnostics out. It sees no disk, clock,
 // environment or randomness; `bundle.ts` and the commands do.
 
-import { checkSource } from "./2-check/check.ts";
+import { type CheckedConfig, checkSource } from "./2-check/check.ts";
 import { lower } from "./3-lower/lower.ts";
 import { type EmitOptions, emit, type OutFile } from "./4-emit/emit.ts";
 import type { Diagnostic } from "./diagnostics/diagnostic.ts";
@@ -14,6 +14,8 @@ export interface Compilation {
   readonly files: readonly OutFile[];
   /** What the configuration means; absent when a diagnostic is an error. */
   readonly ir?: Ir;
+  /** The configuration it was made from; absent as well. */
+  readonly checked?: CheckedConfig;
   /** Which code the files need of the runtime. */
   readonly features: Features;
   /** Everything that is wrong or doubtful, in the order of the source text. */
@@ -25,5 +27,5 @@ export function compile(source: Source, options: EmitOptions = {}): Compilation 
   const { checked, diagnostics } = checkSource(source);
   if (checked === undefined) return { files: [], features: NO_FEATURES, diagnostics };
   const ir = lower(checked.config);
-  return { files: emit(ir, options), ir, features: featuresOf(ir), diagnostics };
+  return { files: emit(ir, options), ir, checked, features: featuresOf(ir), diagnostics };
 }

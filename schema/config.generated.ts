@@ -274,4 +274,6 @@ export interface RouteTestExpectation {
   readonly url?: string;
   /** File that answers the request. */
   readonly file?: string;
+  /** Headers that go to the server by name; `""` for one that must not. */
+  readonly headers?: Readonly<Record<string, string>>;
 }

@@ -8,6 +8,7 @@ import { routeCodes } from "./codes/route.ts";
 import { schemaCodes } from "./codes/schema.ts";
 import { securityCodes } from "./codes/security.ts";
 import { serverCodes } from "./codes/server.ts";
+import { testCodes } from "./codes/test.ts";
 import { tlsCodes } from "./codes/tls.ts";
 import { tomlCodes } from "./codes/toml.ts";
 import { upstreamCodes } from "./codes/upstream.ts";
@@ -23,6 +24,7 @@ export const registry = {
   ...upstreamCodes,
   ...routeCodes,
   ...cidrCodes,
+  ...testCodes,
 } as const;
 
 export type Code = keyof typeof registry;

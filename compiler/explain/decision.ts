@@ -39,6 +39,8 @@ export interface Served {
 export interface Decision {
   readonly request: string;
   readonly client: string;
+  /** The client as words of 32 bits: one, or four; none when the request could not be read. */
+  readonly clientWords: readonly number[];
   readonly host: string;
   readonly path: string;
   readonly hosts: readonly Candidate[];
@@ -70,6 +72,7 @@ export function decide(ir: Ir, probe: RequestProbe, question: Question): Decisio
   return {
     request: question.request,
     client: printAddress(result.client) ?? question.peer,
+    clientWords: result.client,
     host: result.host,
     path: result.path,
     hosts,
@@ -115,16 +118,24 @@ function checkReason(name: ProbeCheck["name"], route: RouteIr, result: ProbeResu
   }
 }
 
-/** Which entry of the lists decided. */
-function clientReason(route: RouteIr, client: readonly number[]): string {
-  const denied = route.deniedClients.find((block) => blockHolds(block, client));
-  if (denied !== undefined) return `denied by ${denied.text}`;
-  const allowed = route.allowedClients.find((block) => blockHolds(block, client));
-  if (allowed !== undefined) return `allowed by ${allowed.text}`;
-  return route.allowedClients.length > 0 ? "in no block of allowed_ips" : "every client";
+/** The entry of the lists that decides about a client; undefined when none holds it. */
+export function decidingBlock(
+  { deniedClients, allowedClients }: RouteIr,
+  client: readonly number[],
+): AddressBlockIr | undefined {
+  return [...deniedClients, ...allowedClients].find((block) => blockHolds(block, client));
 }
 
-export function blockHolds(block: AddressBlockIr, client: readonly number[]): boolean {
+function clientReason(route: RouteIr, client: readonly number[]): string {
+  const block = decidingBlock(route, client);
+  if (block === undefined) {
+    return route.allowedClients.length > 0 ? "in no block of allowed_ips" : "every client";
+  }
+  const verb = route.deniedClients.includes(block) ? "denied" : "allowed";
+  return `${verb} by ${block.text}`;
+}
+
+function blockHolds(block: AddressBlockIr, client: readonly number[]): boolean {
   if (client.length !== block.words.length) return false;
   return block.words.every((word, index) => {
     const bits = Math.max(0, Math.min(32, block.prefixBits - index * 32));

@@ -22,6 +22,11 @@ path = "/srv/www"
 `;
 /** A host in both tables: a warning. */
 const DOUBTFUL = `${GOOD}\n[host_routes."example.com"]\npath = "/srv/www"\n`;
+const TESTED = `${GOOD}
+[[tests]]
+request = "GET http://example.com/a.txt"
+expect = { file = "/srv/www/a.txt" }
+`;
 const BAD = GOOD.replace("[server]", "[server]\nthread = 1");
 
 for (const [name, text] of Object.entries({
@@ -29,6 +34,8 @@ for (const [name, text] of Object.entries({
   good: GOOD,
   doubtful: DOUBTFUL,
   bad: BAD,
+  tested: TESTED,
+  failing: TESTED.replace("www/a.txt", "b.txt"),
 })) {
   writeFileSync(join(FOLDER, `${name}.toml`), text);
 }
@@ -65,6 +72,12 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [2, "explain", "GET", "/path"],
   [2, "explain", "GET", "http://example.com/", "--ip", "localhost"],
   [2, "explain", "GET", "http://example.com/", "-H", "none"],
+  [0, "test"],
+  [0, "test", "tested.toml", "--coverage"],
+  [1, "test", "failing.toml"],
+  [1, "test", "failing.toml", "--format", "sarif"],
+  [1, "test", "bad.toml"],
+  [2, "test", "tested.toml", "--format", "xml"],
   [2],
   [2, "chekc"],
   [2, "check", "--format", "xml"],
@@ -97,6 +110,13 @@ test("check --format json is a document, with mistakes or without", () => {
     true,
   );
   assert.equal(JSON.parse(zproxy(["check", "--format=json"]).stdout).errors, 0);
+});
+
+test("test says how many passed, and where the others failed", () => {
+  assert.equal(zproxy(["test", "tested.toml"]).stdout, "1 passed, 0 failed\n");
+  const { stdout } = zproxy(["test", "failing.toml", "--coverage"]);
+  assert.match(stdout, /^failing\.toml:9:19: error: the file should be \/srv\/b\.txt, but is/);
+  assert.match(stdout, /\n1 of 1 routes reached\n0 passed, 1 failed\n$/);
 });
 
 test("compile reports on standard error and writes nothing for a bad file", () => {

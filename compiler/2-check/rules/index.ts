@@ -14,6 +14,7 @@ import { checkPrivileges, checkWorkers } from "./process.ts";
 import { checkProxyLoops } from "./proxy-loop.ts";
 import { checkRouteBackends } from "./route-backend.ts";
 import { checkRouteLimits } from "./route-limits.ts";
+import { checkRouteTests } from "./route-tests.ts";
 import { checkRouteUpstreams, checkUnusedUpstreams } from "./route-upstream.ts";
 import { checkRouteUrls } from "./route-url.ts";
 import type { Rule } from "./rule.ts";
@@ -45,5 +46,6 @@ export const rules: readonly Rule[] = [
   checkRouteLimits,
   checkCidrs,
   checkClientLists,
+  checkRouteTests,
   checkSupport,
 ];

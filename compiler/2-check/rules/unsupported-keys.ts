@@ -20,7 +20,6 @@ export const unsupportedKeys: readonly UnsupportedKey[] = [
   { path: ["upstreams", "*", "servers", "*", "url"], startsWith: "https://" },
   ...routeRows(["host_routes", "*"]),
   ...routeRows(["path_routes", "*", "*"]),
-  { path: ["tests"], off: [[]] },
 ];
 
 function routeRows(route: readonly string[]): UnsupportedKey[] {

@@ -1,0 +1,70 @@
+// Which routes and rules the tests of a configuration reach. A rule is reached when it decided:
+// the block that denied or allowed a client, the method that passed, the refusal of all others.
+
+import type { Ir, RouteIr } from "../ir/ir.ts";
+import { type Decision, decidingBlock } from "./decision.ts";
+
+export interface CoveredItem {
+  /** How the configuration calls it. */
+  readonly name: string;
+  readonly reached: boolean;
+}
+
+export interface Coverage {
+  readonly routes: readonly CoveredItem[];
+  readonly rules: readonly CoveredItem[];
+}
+
+export function coverageOf(ir: Ir, decisions: readonly Decision[]): Coverage {
+  const byRoute = new Map<string | undefined, Decision[]>();
+  for (const decision of decisions) {
+    const list = byRoute.get(decision.route);
+    if (list === undefined) byRoute.set(decision.route, [decision]);
+    else list.push(decision);
+  }
+  const reachedBy = ({ key }: RouteIr): Decision[] => byRoute.get(key) ?? [];
+  return {
+    routes: ir.routes.map((route) => ({ name: route.key, reached: reachedBy(route).length > 0 })),
+    rules: ir.routes.flatMap((route) => rulesOf(route, reachedBy(route))),
+  };
+}
+
+function rulesOf(route: RouteIr, decisions: readonly Decision[]): CoveredItem[] {
+  const asked = decisions.filter(({ checks }) => checks.some(({ name }) => name === "client"));
+  const deciding = new Set(asked.map((it) => decidingBlock(route, it.clientWords)));
+  const blocks = [
+    ...route.deniedClients.map((block) => ({ block, list: "denied_ips" })),
+    ...route.allowedClients.map((block) => ({ block, list: "allowed_ips" })),
+  ].map(({ block, list }) => ({
+    name: `${route.key}.security.${list} ${block.text}`,
+    reached: deciding.has(block),
+  }));
+  return [...blocks, ...methodRules(route, decisions)];
+}
+
+function methodRules(route: RouteIr, decisions: readonly Decision[]): CoveredItem[] {
+  if (route.allowedMethods.length === 0) return [];
+  const asked = decisions.flatMap(({ request, checks }) => {
+    const check = checks.find(({ name }) => name === "method");
+    return check === undefined ? [] : [{ method: request.split(" ")[0], status: check.status }];
+  });
+  const key = `${route.key}.security.allowed_methods`;
+  return [
+    ...route.allowedMethods.map(({ text }) => ({
+      name: `${key} ${text}`,
+      reached: asked.some(({ method, status }) => status === 0 && method === text),
+    })),
+    { name: `${key}, another method`, reached: asked.some(({ status }) => status !== 0) },
+  ];
+}
+
+/** What is not reached, by name, below the counts. */
+export function printCoverage({ routes, rules }: Coverage): string {
+  return section("routes", routes) + (rules.length === 0 ? "" : section("rules", rules));
+}
+
+function section(title: string, items: readonly CoveredItem[]): string {
+  const missed = items.filter(({ reached }) => !reached);
+  const count = `${items.length - missed.length} of ${items.length} ${title} reached`;
+  return `${[count, ...missed.map(({ name }) => `  - ${name}`)].join("\n")}\n`;
+}
