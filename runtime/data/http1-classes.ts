@@ -30,11 +30,22 @@ export const IS_FIELD_VALUE = classOf((code) => code === 0x09 || (code >= 0x20 &
 export const IS_TARGET = classOf((code) => code > 0x20 && code < 0x7f && code !== 0x23);
 
 /**
- * Target bytes that need no second look before the query: all but "%", "?" and "/" followed by
+ * Bytes of a target that no path may hold: RFC 3986 does not allow them and no browser sends them
+ * there as they are. Servers that take "\\" for "/" would see another path than the routes did.
+ */
+const REFUSED_IN_PATH = '"<>\\`{}';
+
+/** Of a target's bytes those that may stand in its path. */
+export const IS_PATH = classOf(
+  (code) => IS_TARGET[code] === 1 && !REFUSED_IN_PATH.includes(String.fromCharCode(code)),
+);
+
+/**
+ * Path bytes that need no second look before the query: all but "%", "?" and "/" followed by
  * a dot (the scan looks at "." itself).
  */
 export const IS_PLAIN_PATH = classOf(
-  (code) => code > 0x20 && code < 0x7f && !"#%?.".includes(String.fromCharCode(code)),
+  (code) => IS_PATH[code] === 1 && !"%?.".includes(String.fromCharCode(code)),
 );
 
 /** unreserved, RFC 3986 §2.3. */

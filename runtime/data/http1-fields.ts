@@ -34,6 +34,9 @@ export const FIELD_IF_MODIFIED_SINCE = 15;
 export const FIELD_IF_UNMODIFIED_SINCE = 16;
 export const FIELD_IF_RANGE = 17;
 export const FIELD_RANGE = 18;
+export const FIELD_FORWARDED = 19;
+/** X-Forwarded-* with an underscore: servers that make variables of names read it as the same. */
+export const FIELD_LOOKALIKE = 20;
 
 const HOST = ascii("host");
 const CONNECTION = ascii("connection");
@@ -48,6 +51,7 @@ const PROXY_CONNECTION = ascii("proxy-connection");
 const X_FORWARDED_FOR = ascii("x-forwarded-for");
 const X_FORWARDED_PROTO = ascii("x-forwarded-proto");
 const X_FORWARDED_HOST = ascii("x-forwarded-host");
+const FORWARDED = ascii("forwarded");
 const IF_MATCH = ascii("if-match");
 const IF_NONE_MATCH = ascii("if-none-match");
 const IF_MODIFIED_SINCE = ascii("if-modified-since");
@@ -72,6 +76,8 @@ export function fieldKind(bytes: Uint8Array, start: number, end: number): number
     case 8:
       if (bytesEqualNoCase(bytes, start, end, IF_MATCH)) return FIELD_IF_MATCH;
       return bytesEqualNoCase(bytes, start, end, IF_RANGE) ? FIELD_IF_RANGE : FIELD_OTHER;
+    case 9:
+      return bytesEqualNoCase(bytes, start, end, FORWARDED) ? FIELD_FORWARDED : FIELD_OTHER;
     case 10:
       if (bytesEqualNoCase(bytes, start, end, CONNECTION)) return FIELD_CONNECTION;
       return bytesEqualNoCase(bytes, start, end, KEEP_ALIVE) ? FIELD_DROPPED : FIELD_OTHER;
@@ -84,18 +90,18 @@ export function fieldKind(bytes: Uint8Array, start: number, end: number): number
     case 15:
       return bytesEqualNoCase(bytes, start, end, X_FORWARDED_FOR)
         ? FIELD_X_FORWARDED_FOR
-        : FIELD_OTHER;
+        : lookalike(bytes, start, X_FORWARDED_FOR);
     case 16:
       if (bytesEqualNoCase(bytes, start, end, PROXY_CONNECTION)) return FIELD_DROPPED;
       return bytesEqualNoCase(bytes, start, end, X_FORWARDED_HOST)
         ? FIELD_X_FORWARDED_HOST
-        : FIELD_OTHER;
+        : lookalike(bytes, start, X_FORWARDED_HOST);
     case 17:
       if (bytesEqualNoCase(bytes, start, end, TRANSFER_ENCODING)) return FIELD_TRANSFER_ENCODING;
       if (bytesEqualNoCase(bytes, start, end, IF_MODIFIED_SINCE)) return FIELD_IF_MODIFIED_SINCE;
       return bytesEqualNoCase(bytes, start, end, X_FORWARDED_PROTO)
         ? FIELD_X_FORWARDED_PROTO
-        : FIELD_OTHER;
+        : lookalike(bytes, start, X_FORWARDED_PROTO);
     case 19:
       return bytesEqualNoCase(bytes, start, end, IF_UNMODIFIED_SINCE)
         ? FIELD_IF_UNMODIFIED_SINCE
@@ -105,6 +111,18 @@ export function fieldKind(bytes: Uint8Array, start: number, end: number): number
   }
 }
 
+/** FIELD_LOOKALIKE for a name that is `name` (of the same length) when "_" counts as "-". */
+function lookalike(bytes: Uint8Array, start: number, name: Uint8Array): number {
+  if ((bytes[start]! | 0x20) !== name[0]) return FIELD_OTHER;
+  for (let at = 1; at < name.length; at++) {
+    const byte = bytes[start + at]!;
+    if ((byte === UNDERSCORE ? HYPHEN : byte | 0x20) !== name[at]) return FIELD_OTHER;
+  }
+  return FIELD_LOOKALIKE;
+}
+
+const UNDERSCORE = 0x5f;
+const HYPHEN = 0x2d;
 const CR = 0x0d;
 const LF = 0x0a;
 const COLON = 0x3a;
@@ -218,6 +236,13 @@ export class HeadFields {
       }
     }
     return false;
+  }
+
+  /** Leaves out all fields of a kind. */
+  drop(kind: number): void {
+    for (let index = 0; index < this.count; index++)
+      if (this.kind[index] === kind) this.kind[index] = FIELD_DROPPED;
+    this.present = (this.present & ~(1 << kind)) | (1 << FIELD_DROPPED);
   }
 
   /**

@@ -71,6 +71,10 @@ export class RequestHead {
   isHead = false;
   /** `OPTIONS *`: about the server, not a resource. */
   isAsterisk = false;
+  /** OPTIONS of an absolute form without path and query: for its upstream, it is `OPTIONS *`. */
+  isServerWide = false;
+  /** The target's scheme is https. */
+  isHttps = false;
   /** Asks for another protocol, which is passed on (RFC 9110 §7.8): a GET without a body. */
   wantsUpgrade = false;
 
@@ -136,6 +140,8 @@ export class RequestHead {
     this.contentLength = 0;
     this.wantsUpgrade = false;
     this.keepAlive = this.minorVersion === 1;
+    // HTTP/1.0 has no expectations (RFC 9110 §10.1.1); its client sends the body in any case.
+    if (this.minorVersion === 0 && fields.has(FIELD_EXPECT)) fields.drop(FIELD_EXPECT);
     if (fields.has(FIELD_TRANSFER_ENCODING)) {
       // HTTP/1.0 knows no transfer codings: framing would differ between hops.
       if (fields.has(FIELD_CONTENT_LENGTH) || this.minorVersion === 0) return SCAN_BAD;
@@ -169,6 +175,8 @@ export class RequestHead {
     const pathScratch = scratch + 256;
     const hostField = fields.find(FIELD_HOST, 0);
     this.isAsterisk = false;
+    this.isServerWide = false;
+    this.isHttps = false;
     this.host.start = this.host.end = hostScratch;
     this.authorityStart = this.authorityEnd = hostScratch;
     if (hostField < 0) {
@@ -198,6 +206,9 @@ export class RequestHead {
       this.path.end = pathScratch + 1;
       this.queryStart = pathStart;
       this.queryEnd = this.targetEnd;
+      this.isServerWide =
+        pathStart === this.targetEnd &&
+        bytesEqual(bytes, this.methodStart, this.methodEnd, OPTIONS); // RFC 9112 §3.2.4
       return 0;
     }
     const queryStart = normalisePath(bytes, pathStart, this.targetEnd, pathScratch, this.path);
@@ -230,6 +241,7 @@ export class RequestHead {
         ? targetStart + 8
         : -1;
     if (schemeEnd < 0 || schemeEnd > targetEnd) return SCAN_BAD;
+    this.isHttps = schemeEnd > targetStart + 7;
     let at = schemeEnd;
     while (at < targetEnd && bytes[at] !== SLASH && bytes[at] !== 0x3f) at++;
     this.authorityStart = schemeEnd;
@@ -238,11 +250,13 @@ export class RequestHead {
   }
 
   /**
-   * The status for a well-formed head that can't be served, or 0: 501 for CONNECT and for transfer
-   * codings other than chunked, 417 for an unknown expectation.
+   * The status for a well-formed head that can't be served, or 0: 421 for an https resource, which
+   * only a secured connection may ask for (RFC 9110 §7.4), 501 for CONNECT and for transfer codings
+   * other than chunked, 417 for an unknown expectation.
    */
   refusal(): number {
     const { bytes, fields } = this;
+    if (this.isHttps) return 421;
     if (this.bodyMode === BODY_CHUNKED) {
       const index = fields.find(FIELD_TRANSFER_ENCODING, 0);
       const end = fields.valueEnd[index]!;

@@ -59,7 +59,7 @@ export class ResponseHead {
     this.minorVersion = bytes[start + 7] === 0x30 ? 0 : 1;
     this.status =
       (bytes[start + 9]! - 48) * 100 + (bytes[start + 10]! - 48) * 10 + (bytes[start + 11]! - 48);
-    if (this.status < 100) return SCAN_BAD;
+    if (this.status < 100 || this.status > 599) return SCAN_BAD; // RFC 9110 §15
     this.statusStart = start + 8;
     let at = start + 12;
     while (IS_FIELD_VALUE[bytes[at]!] === 1) at++;

@@ -8,7 +8,9 @@ import {
   FIELD_CONTENT_LENGTH,
   FIELD_DATE,
   FIELD_DROPPED,
+  FIELD_FORWARDED,
   FIELD_HOST,
+  FIELD_LOOKALIKE,
   FIELD_TE,
   FIELD_TRANSFER_ENCODING,
   FIELD_UPGRADE,
@@ -28,13 +30,18 @@ const HOP_BY_HOP =
 const REQUEST_LEFT_OUT =
   HOP_BY_HOP |
   (1 << FIELD_HOST) |
+  (1 << FIELD_FORWARDED) |
+  (1 << FIELD_LOOKALIKE) |
   (1 << FIELD_X_FORWARDED_FOR) |
   (1 << FIELD_X_FORWARDED_PROTO) |
   (1 << FIELD_X_FORWARDED_HOST);
 /** Of these, what a trusted proxy has said stays. */
-const FORWARDED_KEPT = (1 << FIELD_X_FORWARDED_PROTO) | (1 << FIELD_X_FORWARDED_HOST);
+const FORWARDED_KEPT =
+  (1 << FIELD_FORWARDED) | (1 << FIELD_X_FORWARDED_PROTO) | (1 << FIELD_X_FORWARDED_HOST);
 const FRAMING = (1 << FIELD_CONTENT_LENGTH) | (1 << FIELD_TRANSFER_ENCODING);
 
+const ASTERISK = 0x2a;
+const SLASH = 0x2f;
 const HTTP_11_LINE_END = ascii(" HTTP/1.1\r\n");
 const HTTP_11 = ascii("HTTP/1.1");
 const LINE_END = ascii("\r\n");
@@ -65,11 +72,8 @@ export function writeRequestHead(
   const { bytes, fields } = head;
   let at = copyWithin(bytes, to, head.methodStart, head.methodEnd);
   bytes[at++] = 0x20;
-  at = writeBytes(bytes, at, route.basePath);
-  const restStart = head.path.start + route.prefixBytes;
-  if (restStart < head.path.end) at = copyWithin(bytes, at, restStart, head.path.end);
-  else bytes[at++] = 0x2f;
-  at = copyWithin(bytes, at, head.queryStart, head.queryEnd);
+  if (head.isServerWide) bytes[at++] = ASTERISK;
+  else at = writePath(head, route, at);
   at = writeBytes(bytes, at, HTTP_11_LINE_END);
   if (route.preserveHost && head.authorityEnd > head.authorityStart) {
     at = writeBytes(bytes, at, HOST);
@@ -94,6 +98,16 @@ export function writeRequestHead(
   at = writeForwarded(head, at);
   at = writeBytes(bytes, at, VIA);
   return writeBytes(bytes, at, LINE_END);
+}
+
+/** The request's path and query as its route's upstream knows them. */
+function writePath(head: RequestHead, route: Route, to: number): number {
+  const { bytes, path, queryStart, queryEnd } = head;
+  let at = writeBytes(bytes, to, route.basePath);
+  const restStart = path.start + route.prefixBytes;
+  if (restStart < path.end) at = copyWithin(bytes, at, restStart, path.end);
+  else bytes[at++] = SLASH;
+  return copyWithin(bytes, at, queryStart, queryEnd);
 }
 
 /** How and under which name we were asked, unless a trusted proxy has said how it was. */

@@ -3,7 +3,7 @@
 // written to `scratch`. One form for both, so that no upstream sees a path that was not matched.
 
 import { LOWER } from "./bytes.ts";
-import { HEX_VALUE, IS_HOST, IS_PLAIN_PATH, IS_UNRESERVED } from "./http1-classes.ts";
+import { HEX_VALUE, IS_HOST, IS_PATH, IS_PLAIN_PATH, IS_UNRESERVED } from "./http1-classes.ts";
 import { SCAN_BAD } from "./http1-fields.ts";
 import { scanIpv6 } from "./ip-literal.ts";
 
@@ -28,8 +28,8 @@ export class TargetRange {
  * Normalises the path in `bytes[start, end)` (query included or not): escapes of unreserved
  * characters decoded, others upper-cased, dot segments removed (RFC 3986 §6.2.2). `result` becomes
  * the path without its query; `scratch` must have room for `end - start` bytes.
- * Returns the offset where the query starts ("?" or `end`), or SCAN_BAD: a bad escape, %00 or
- * another escaped control, or a path that climbs above the root.
+ * Returns the offset where the query starts ("?" or `end`), or SCAN_BAD: a byte that no path holds,
+ * a bad escape, %00 or another escaped control, or a path that climbs above the root.
  */
 export function normalisePath(
   bytes: Uint8Array,
@@ -65,6 +65,7 @@ function decodeUnreserved(bytes: Uint8Array, start: number, end: number, to: num
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;
     if (byte !== PERCENT) {
+      if (IS_PATH[byte] === 0) return SCAN_BAD;
       bytes[out++] = byte;
       continue;
     }

@@ -28,7 +28,8 @@ const HEADS = 12_000;
 const DATE = "Sun, 06 Nov 1994 08:49:37 GMT";
 const DATE_SECS = 784_111_777;
 const HOP_BY_HOP = ["connection", "keep-alive", "proxy-connection", "te", "upgrade"];
-const FORWARDED = ["host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
+const X_FORWARDED = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
+const FORWARDED = ["host", "forwarded", ...X_FORWARDED];
 /** Connection can't take these out: how a message is framed and routed is not up to a hop. */
 const KEPT = ["content-length", "transfer-encoding", "expect", "host", "upgrade"];
 type Pair = readonly [name: string, value: string];
@@ -43,6 +44,15 @@ function keptFields(fields: readonly ReferenceField[], leftOut: readonly string[
   return fields
     .filter(({ name }) => ![...leftOut, ...named].includes(name.toLowerCase()))
     .map(({ name, value }) => [name, value]);
+}
+
+/** Fields that a stranger's request does not bring along, names of its spelling among them. */
+function leftOutOf({ fields, wantsUpgrade, minorVersion }: ReferenceRequest): string[] {
+  const lookalikes = fields
+    .map(({ name }) => name.toLowerCase())
+    .filter((name) => X_FORWARDED.includes(name.replaceAll("_", "-")));
+  const expectation = minorVersion === 0 ? ["expect"] : [];
+  return [...hopByHop(wantsUpgrade), ...FORWARDED, ...lookalikes, ...expectation];
 }
 
 /** The fields of a hop: with an upgrade, Upgrade goes on, and Connection is written anew. */
@@ -118,7 +128,8 @@ function expectForwarded(text: string, random: Random): void {
   const written = forwarded(text, route, address, random);
 
   const line = written.slice(0, written.indexOf("\r\n"));
-  const path = `${basePath}${sent.path.slice(prefixBytes) || "/"}`;
+  const serverWide = sent.method === "OPTIONS" && /^http:\/\/[^/?]*$/i.test(sent.target);
+  const path = serverWide ? "*" : `${basePath}${sent.path.slice(prefixBytes) || "/"}`;
   assert.equal(line, `${sent.method} ${path}${sent.query} HTTP/1.1`);
   const own = Buffer.from(route.group!.servers[0]!.hostLine)
     .toString()
@@ -127,7 +138,7 @@ function expectForwarded(text: string, random: Random): void {
   const host = preserveHost && sent.authority !== "" ? sent.authority : own;
   const expected: Pair[] = [
     ["Host", host],
-    ...keptFields(sent.fields, [...hopByHop(sent.wantsUpgrade), ...FORWARDED]),
+    ...keptFields(sent.fields, leftOutOf(sent)),
     ...(sent.wantsUpgrade ? [AGREED] : []),
     ["X-Forwarded-For", address],
     ["X-Forwarded-Proto", "http"],

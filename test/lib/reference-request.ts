@@ -74,7 +74,8 @@ export function referenceRequest(text: string): ReferenceRequest | Refusal {
     !tokensOf(fields, "upgrade").includes("h2c") &&
     tokensOf(fields, "connection").includes("upgrade");
   const keepAlive = keepsAlive(fields, minorVersion);
-  const refusal = refusalOf(method, fields);
+  const isHttps = /^https:/i.test(target) && method !== "CONNECT";
+  const refusal = isHttps ? 421 : refusalOf(method, fields, minorVersion);
   const head = { end, method, target, minorVersion, fields, keepAlive, wantsUpgrade, refusal };
   return { ...head, ...framing, ...place };
 }
@@ -130,10 +131,15 @@ function withPath(named: Omit<Place, "path" | "query">, text: string): Place | u
   return { ...named, path, query: mark < 0 ? "" : text.slice(mark) };
 }
 
-function refusalOf(method: string, fields: readonly ReferenceField[]): number {
+function refusalOf(
+  method: string,
+  fields: readonly ReferenceField[],
+  minorVersion: number,
+): number {
   const codings = valuesOf(fields, "transfer-encoding").map((value) => value.toLowerCase());
   if (codings.length > 1 || codings.some((coding) => coding !== "chunked")) return 501;
   const expectations = valuesOf(fields, "expect").map((value) => value.toLowerCase());
-  if (expectations.some((expectation) => expectation !== "100-continue")) return 417;
+  if (minorVersion === 1 && expectations.some((expectation) => expectation !== "100-continue"))
+    return 417;
   return method === "CONNECT" ? 501 : 0;
 }

@@ -39,8 +39,8 @@ const STATUS_LINE = new LinePattern([
 
 /** Reads one head from the start of `text`. `toHead`: the request was HEAD. */
 export function referenceResponse(text: string, toHead: boolean): ReferenceResponse | Refusal {
-  // No status begins with 0, which is said when the status is whole.
-  if (/^HTTP\/1[.][0-9] 0[0-9]{2}[ \r]/.test(text)) return "bad";
+  // No status begins with 0 or is above 599, which is said when the status is whole.
+  if (/^HTTP\/1[.][0-9] [06-9][0-9]{2}[ \r]/.test(text)) return "bad";
   const line = STATUS_LINE.match(text, 0);
   if (typeof line === "string") return line;
   const [whole, minor, hundreds, tens, ones, reason] = [...line] as string[];

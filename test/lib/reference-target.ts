@@ -8,9 +8,11 @@ const PORT_MAX = 65535;
 
 /**
  * The normal form of a path (RFC 3986 section 6.2.2), without its query, or undefined for one that
- * is refused: a bad escape, an escaped control character, or a climb above the root.
+ * is refused: a character that stands in no path, a bad escape, an escaped control character, or a
+ * climb above the root.
  */
 export function referencePath(path: string): string | undefined {
+  if (/["<>\\`{}]/.test(path)) return undefined;
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) return undefined;
   if (/%(?:[01]|7f)/i.test(path)) return undefined;
   const decoded = path.replace(/%../g, (triplet) => {

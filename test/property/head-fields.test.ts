@@ -7,6 +7,7 @@ import {
   FIELD_CONNECTION,
   FIELD_DATE,
   FIELD_DROPPED,
+  FIELD_LOOKALIKE,
   FIELD_OTHER,
   FIELD_X_FORWARDED_FOR,
   fieldKind,
@@ -22,6 +23,7 @@ const HEADS = 6_000;
 const KNOWN = [
   "TE",
   "Host",
+  "Forwarded",
   "Date",
   "Expect",
   "Upgrade",
@@ -45,6 +47,9 @@ const NEAR = [
   "Hos",
   "Dates",
   "X_Forwarded_For",
+  "X-Forwarded_Host",
+  "X_Forwarded-Proto",
+  "Forward_d",
   "Content_Length",
   "Keep-Alive~",
   "If-Watch",
@@ -69,6 +74,11 @@ function randomCase(text: string, random: Random): string {
   return Array.from(text, (letter) =>
     random.below(2) === 0 ? letter.toUpperCase() : letter.toLowerCase(),
   ).join("");
+}
+
+/** Servers that make variables of names read "-" and "_" alike. */
+function isLookalike(name: string): boolean {
+  return name.includes("_") && /^x-forwarded-(?:for|host|proto)$/i.test(name.replaceAll("_", "-"));
 }
 
 function randomSection(random: Random): string {
@@ -102,10 +112,16 @@ test("names have their kind in any case, and no other name has it", async () => 
         const other = String.fromCharCode(random.below(128));
         if (other.toLowerCase() === spelt.charAt(at).toLowerCase()) continue;
         const wrong = spelt.slice(0, at) + other + spelt.slice(at + 1);
-        assert.equal(fieldKind(ascii(wrong), 0, wrong.length), FIELD_OTHER, wrong);
+        const expected = isLookalike(wrong) ? FIELD_LOOKALIKE : FIELD_OTHER;
+        assert.equal(fieldKind(ascii(wrong), 0, wrong.length), expected, wrong);
       }
     }
   });
+});
+
+test("an underscore makes no new name of those that say where a request is from", () => {
+  for (const name of ["X_Forwarded_For", "x-forwarded_host", "X_FORWARDED-PROTO"])
+    assert.equal(fieldKind(ascii(name), 0, name.length), FIELD_LOOKALIKE, name);
 });
 
 test("lists hold the tokens that the reference finds in them", async () => {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { SCAN_BAD } from "zproxy/runtime/data/http1-fields.ts";
 import { normaliseHost, normalisePath, TargetRange } from "zproxy/runtime/data/request-target.ts";
 import { PoisonedBytes } from "../lib/poisoned-bytes.ts";
-import { type Random, withRandom } from "../lib/random.ts";
+import { Random, withRandom } from "../lib/random.ts";
 import { referenceHost, referencePath } from "../lib/reference-target.ts";
 
 const CASES = 40_000;
@@ -87,12 +87,24 @@ test("a normal form is its own normal form", async () => {
   });
 });
 
+test("no path holds what a browser would escape, every query does", () => {
+  for (const character of '"<>\\`{}') {
+    const random = new Random(1);
+    assert.equal(normalPath(`/a${character}b`, random), undefined, character);
+    assert.equal(normalPath(`/a?${character}`, random)?.query, `?${character}`);
+  }
+  for (const character of "|^[]!$&'()*+,;=:@") {
+    const path = `/a${character}b`;
+    assert.equal(normalPath(path, new Random(1))?.text, path);
+  }
+});
+
 test("a path without escapes and dot segments is not copied", async () => {
   await withRandom((random) => {
     for (let index = 0; index < CASES / 4; index++) {
       const target = randomPath(random);
       const path = target.replace(/\?.*/, "");
-      if (/%|\/\./.test(path)) continue;
+      if (/%|\/\.|["<>\\`{}]/.test(path)) continue;
       assert.equal(normalPath(target, random)?.inPlace, true, JSON.stringify(target));
     }
   });
