@@ -387,6 +387,22 @@ napi_value AttachFilter(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_socket_attach_filter(fd, filter, count)) : nullptr;
 }
 
+napi_value Adopt(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int fd = arguments.descriptor(0, "fd");
+  uint8_t* memory = arguments.bytes(1, ZP_SOCKADDR_BYTES_MAX);
+  return arguments.ok() ? integerOf(env, zp_socket_adopt(fd, memory)) : nullptr;
+}
+
+napi_value Notify(napi_env env, napi_callback_info info) {
+  char address[kTextBytes];
+  char text[kTextBytes];
+  Arguments arguments(env, info);
+  arguments.text(0, "address", address);
+  arguments.text(1, "text", text);
+  return arguments.ok() ? integerOf(env, zp_socket_notify(address, text)) : nullptr;
+}
+
 napi_value LocalPort(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int fd = arguments.descriptor(0, "fd");
@@ -527,6 +543,8 @@ constexpr Function kFunctions[] = {
     {"groupId", GroupId},
     {"listen", Listen},
     {"attachFilter", AttachFilter},
+    {"adopt", Adopt},
+    {"notify", Notify},
     {"localPort", LocalPort},
     {"socket", Socket},
     {"shutdownWrite", ShutdownWrite},

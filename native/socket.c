@@ -3,11 +3,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 union address {
@@ -91,6 +94,44 @@ int zp_socket_attach_filter(int fd, const uint8_t *filter, unsigned count)
     struct sock_fprog request = { .len = (unsigned short)count, .filter = program };
     int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &request, sizeof request);
     return rc < 0 ? -errno : 0;
+}
+
+int zp_socket_adopt(int fd, uint8_t *memory)
+{
+    union address address = { .any.sa_family = AF_UNSPEC };
+    socklen_t length = sizeof address;
+    int listening = 0;
+    socklen_t bytes = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &bytes) < 0) return -errno;
+    if (listening == 0 || getsockname(fd, &address.any, &length) < 0) return -EINVAL;
+    int family = address.any.sa_family;
+    if (family != AF_INET && family != AF_INET6) return -EINVAL;
+
+    int rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (rc < 0) return rc == -EOPNOTSUPP ? -EINVAL : rc;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+    memcpy(memory, &address, length);
+    return (int)length;
+}
+
+int zp_socket_notify(const char *name, const char *text)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t length = strlen(name);
+    if (length == 0 || length >= sizeof address.sun_path) return -EINVAL;
+    memcpy(address.sun_path, name, length);
+    if (name[0] == '@') address.sun_path[0] = 0;
+
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -errno;
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    ssize_t sent =
+        sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, bytes);
+    int rc = sent < 0 ? -errno : 0;
+    close(fd);
+    return rc;
 }
 
 int zp_socket_port(int fd)

@@ -112,6 +112,14 @@ export interface Addon {
    * FILTER_BYTES at `offset` of `memory`. -EINVAL: the kernel does not take the program.
    */
   attachFilter(fd: number, memory: Uint8Array, offset: number, count: number): number;
+  /**
+   * Takes over a listening TCP socket that another process has made (non-blocking, closed on exec,
+   * TCP_NODELAY): writes the sockaddr it is bound to, like `writeSockaddr`, and returns its length.
+   * -EINVAL: it is something else.
+   */
+  adopt(fd: number, memory: Uint8Array, offset: number): number;
+  /** Sends `text` as a datagram to a Unix socket; "@" begins an abstract name. 0 or -errno. */
+  notify(address: string, text: string): number;
   /** The port a socket is bound to. */
   localPort(fd: number): number;
   /**

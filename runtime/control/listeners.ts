@@ -7,6 +7,7 @@ import {
   FILTER_IF_FALSE,
   FILTER_IF_TRUE,
   FILTER_OPERAND,
+  SOCKADDR_BYTES_MAX,
 } from "../../native/abi.ts";
 import type { ListenAddress, ReuseportProgram, ServerSettings } from "../data/api.ts";
 import type { Addon } from "../native.ts";
@@ -15,21 +16,29 @@ import { StartError } from "./start-error.ts";
 const BACKLOG = 8192;
 
 export interface Listeners {
+  /** Whether all workers share a socket that was passed to this process. */
+  readonly shared: boolean;
   /** For each worker, its descriptors in the order of the addresses. */
   readonly ofWorkers: readonly (readonly number[])[];
   readonly urls: readonly string[];
 }
 
-/** Binds everything. Throws a `StartError` for what is taken or forbidden. */
+/**
+ * Binds everything that is not among the `passed` descriptors. Throws a `StartError` for what is
+ * taken or forbidden, and for a passed socket that nothing names.
+ */
 export function openListeners(
   { listen }: ServerSettings,
   workerCount: number,
+  passed: readonly number[],
   addon: Addon,
 ): Listeners {
+  const adopted = adoptAll(listen, passed, addon);
   const ports = listen.map((address) => address.port);
   const ofWorkers = Array.from({ length: workerCount }, () =>
     listen.map((address, at) => {
-      const fd = bind(addon, address, ports[at]!);
+      // The queue of connections is the service manager's and outlives us, so workers share it.
+      const fd = adopted.get(at) ?? bind(addon, address, ports[at]!);
       ports[at] = addon.localPort(fd); // port 0: the others join the first one's
       return fd;
     }),
@@ -38,7 +47,33 @@ export function openListeners(
     const host = address.includes(":") ? `[${address}]` : address;
     return `http://${host}:${ports[at]}`;
   });
-  return { ofWorkers, urls };
+  return { ofWorkers, urls, shared: adopted.size > 0 };
+}
+
+/** The passed descriptors, by the index of the address they listen on. */
+function adoptAll(
+  listen: readonly ListenAddress[],
+  passed: readonly number[],
+  addon: Addon,
+): ReadonlyMap<number, number> {
+  const named = listen.map(({ address, port }) => {
+    const memory = new Uint8Array(SOCKADDR_BYTES_MAX);
+    addon.writeSockaddr(memory, 0, address, port);
+    return memory.join();
+  });
+  const adopted = new Map<number, number>();
+  for (const fd of passed) {
+    const memory = new Uint8Array(SOCKADDR_BYTES_MAX);
+    if (addon.adopt(fd, memory, 0) < 0)
+      throw new StartError(`descriptor ${fd} was passed and is not a listening TCP socket`);
+    const index = named.indexOf(memory.join());
+    if (index < 0)
+      throw new StartError(
+        `a socket on port ${addon.localPort(fd)} was passed that "listen" in [server] does not name`,
+      );
+    adopted.set(index, fd);
+  }
+  return adopted;
 }
 
 function bind(addon: Addon, { address }: ListenAddress, port: number): number {
@@ -66,9 +101,10 @@ function bind(addon: Addon, { address }: ListenAddress, port: number): number {
 /** Lets a program choose the worker of each connection. Returns why it can't, "" when it does. */
 export function attachProgram(
   program: ReuseportProgram,
-  { ofWorkers }: Listeners,
+  { ofWorkers, shared }: Listeners,
   addon: Addon,
 ): string {
+  if (shared) return "the service manager passes one socket for all workers";
   const rows = program(ofWorkers.length);
   const memory = new Uint8Array(rows.length * FILTER_BYTES);
   const view = new DataView(memory.buffer);

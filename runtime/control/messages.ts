@@ -27,6 +27,7 @@ export interface WorkerStart {
 export type ToWorker =
   | { readonly type: "drain" }
   | { readonly type: "statistics" }
+  | { readonly type: "ping" }
   | {
       readonly type: "addresses";
       readonly group: number;
@@ -47,5 +48,6 @@ export interface WorkerStatistics {
 export type FromWorker =
   | { readonly type: "ready"; readonly wakeFd: number; readonly arena: ArenaPages }
   | { readonly type: "drained" }
+  | { readonly type: "pong" }
   | { readonly type: "warning"; readonly text: string }
   | { readonly type: "statistics"; readonly statistics: WorkerStatistics };

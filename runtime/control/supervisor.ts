@@ -18,6 +18,7 @@ import { openLog, type ServerLog } from "./logger.ts";
 import type { FromWorker, ToWorker, WorkerStart, WorkerStatistics } from "./messages.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { Resolver } from "./resolver.ts";
+import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 
 /** A worker that dies at once is not restarted faster than this. */
@@ -47,6 +48,9 @@ export class Supervisor {
   private readonly rateWords: Int32Array | null;
   private connectionCounts: Int32Array | null = null;
   private stopping = false;
+  private serviceManager!: ServiceManager;
+  /** Workers that have not answered since the service manager was last told that all is well. */
+  private readonly pinged = new Set<WorkerSlot>();
   private readonly statistics = new Map<number, WorkerStatistics>();
 
   constructor(program: Program, bundlePath: string) {
@@ -79,6 +83,7 @@ export class Supervisor {
     this.addon = this.openAddon();
     const wrong = checkRoots(this.program);
     if (wrong.length > 0) throw new StartError(wrong.join("\n"));
+    this.serviceManager = new ServiceManager(this.addon, process.env, process.pid);
     this.addon.raiseFileLimit();
     this.cpus = this.addon.allowedCpus();
     this.resolver = new Resolver(this.program, this.logger, (group, server, addresses) =>
@@ -95,9 +100,12 @@ export class Supervisor {
     this.balance = this.balanceMemory.groupsOf(this.program);
     this.takeSignals();
     await Promise.all(this.slots.map((slot) => this.startWorker(slot)));
+    if (this.stopping) return;
     for (const url of urls) process.stdout.write(`zproxy listening on ${url}\n`);
     if (this.program.server.hugePages === true) this.sayPages();
     this.logger.info(`zproxy started, ${this.slots.length} worker(s)`);
+    this.serviceManager.ready(`${this.slots.length} worker(s)`);
+    this.serviceManager.watch(() => this.isAlive());
     await this.healthChecks.start(this.program, this.balance);
   }
 
@@ -124,7 +132,8 @@ export class Supervisor {
   private bind(): readonly string[] {
     const { server } = this.program;
     const count = server.threads === 0 ? this.cpus.length : server.threads;
-    const listeners = openListeners(server, count, this.addon);
+    const passed = passedDescriptors(process.env, process.pid);
+    const listeners = openListeners(server, count, passed, this.addon);
     for (const [index, fds] of listeners.ofWorkers.entries())
       this.slots.push({
         index,
@@ -181,6 +190,8 @@ export class Supervisor {
         if (message.type === "ready") {
           slot.wakeFd = message.wakeFd;
           slot.arena = message.arena;
+          // What was sent before there was an eventfd to signal, such as an early end.
+          this.addon.eventfdSignal(slot.wakeFd);
           ready();
         } else this.onMessage(slot, message);
       });
@@ -196,6 +207,9 @@ export class Supervisor {
       case "drained":
         slot.ended = true;
         return;
+      case "pong":
+        this.pinged.delete(slot);
+        return;
       case "warning":
         this.logger.warn(`worker ${slot.index}: ${message.text}`);
         return;
@@ -206,6 +220,7 @@ export class Supervisor {
   }
 
   private onExit(slot: WorkerSlot): void {
+    this.pinged.delete(slot);
     slot.worker = null;
     slot.wakeFd = -1;
     const closed = this.addon.releaseOwner(slot.index);
@@ -221,6 +236,17 @@ export class Supervisor {
       `worker ${slot.index} has died (${closed} descriptors closed); restarting it`,
     );
     setTimeout(() => void this.startWorker(slot), RESTART_DELAY_MS);
+  }
+
+  /** Whether every worker has answered the last ping; then asks again. */
+  private isAlive(): boolean {
+    if (this.pinged.size > 0) return false;
+    for (const slot of this.slots) {
+      if (slot.wakeFd < 0) continue;
+      this.pinged.add(slot);
+      this.send(slot, { type: "ping" });
+    }
+    return true;
   }
 
   private send(slot: WorkerSlot, message: ToWorker): void {
@@ -263,6 +289,7 @@ export class Supervisor {
     this.resolver.stop();
     this.healthChecks.stop();
     this.logger.info("zproxy is stopping");
+    this.serviceManager.stopping();
     this.broadcast({ type: "drain" });
     const limit = this.program.server.shutdownTimeoutSecs;
     if (limit === 0) return;

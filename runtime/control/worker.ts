@@ -130,6 +130,9 @@ class WorkerThread {
       case "statistics":
         this.sayStatistics();
         return;
+      case "ping":
+        say({ type: "pong" });
+        return;
     }
   }
 

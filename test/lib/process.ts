@@ -17,6 +17,8 @@ export interface Exit {
 export interface ProcessOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Descriptors that the child has from 3 on. */
+  readonly passed?: readonly number[];
 }
 
 /** A running child with its output so far. It never outlives the test process. */
@@ -33,14 +35,14 @@ export class TestProcess {
     const child = spawn(command, args, {
       cwd: options.cwd ?? process.cwd(),
       env: { ...process.env, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", ...(options.passed ?? [])],
     });
     this.#child = child;
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
       this.#wake();
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
       this.#wake();
     });

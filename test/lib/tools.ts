@@ -14,6 +14,7 @@ const PACKAGES = {
   ncat: "ncat",
   nginx: "nginx-light",
   openssl: "openssl",
+  python3: "python3",
   strace: "strace",
   wrk: "wrk",
 } as const;

@@ -58,6 +58,8 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   groupId: [{ name: "name", type: "text" }],
   listen: [address, port, { name: "backlog", min: 1, max: 2 ** 31 - 1 }],
   attachFilter: [fd, memory, offset, { name: "count", min: 1, max: abi.FILTER_COUNT_MAX }],
+  adopt: [fd, memory, offset],
+  notify: [address, { name: "text", type: "text" }],
   localPort: [fd],
   shutdownWrite: [fd],
   socket: [owner, { name: "ipv6", type: "boolean" }],
@@ -146,6 +148,7 @@ test("memory is never written past its end", () => {
   const words = new Float64Array(20);
   const room = [
     [abi.SOCKADDR_BYTES_MAX, 100, (at: number) => addon.writeSockaddr(bytes, at, "::1", 1)],
+    [abi.SOCKADDR_BYTES_MAX, 100, (at: number) => addon.adopt(FD_NOBODY, bytes, at)],
     [abi.ADDRESS_TEXT_BYTES_MAX, 100, (at: number) => addon.peerAddress(FD_NOBODY, bytes, at)],
     [abi.FILE_STATUS_WORDS, 20, (at: number) => addon.fileStatus(FD_NOBODY, words, at)],
     [1, 100, (at: number) => addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, at)],

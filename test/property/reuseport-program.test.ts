@@ -154,7 +154,7 @@ test("a load outside the packet ends with 0, as in the kernel", () => {
 
 test("a kernel that refuses the program is a reason to say, not an error", () => {
   const addon = (result: number) => ({ attachFilter: () => result }) as unknown as Addon;
-  const listeners = { ofWorkers: [[3], [4]], urls: [] };
+  const listeners = { ofWorkers: [[3], [4]], urls: [], shared: false };
   const program = (workers: number) => [[0x16, 0, 0, workers]] as const;
   assert.equal(attachProgram(program, listeners, addon(0)), "");
   assert.match(attachProgram(program, listeners, addon(-92)), /errno 92; Linux 4\.6/);
