@@ -2,7 +2,7 @@
 // both have ended (RFC 9110 §7.8). The same code serves both directions. There is no idle limit;
 // only a send that makes no progress ends a tunnel.
 
-import { ECANCELED, ENOBUFS } from "../../native/abi.ts";
+import { ENOBUFS } from "../../native/abi.ts";
 import { BUFFER_NONE } from "./buffers.ts";
 import { WRITE_TIMEOUT_MS } from "./client.ts";
 import { type Connection, RESPONSE_BODY, ROLE_UPSTREAM } from "./connection.ts";
@@ -79,9 +79,8 @@ export function onReceived(
   }
   loop.buffers.free(buffer);
   if (result === -ENOBUFS) loop.sockets.starve(from);
-  else if (result < 0) {
-    if (result !== -ECANCELED) end(loop, from);
-  } else {
+  else if (result < 0) end(loop, from);
+  else {
     from.inputEnded = true;
     move(loop, from, from.peer!);
   }
