@@ -160,7 +160,8 @@ function processHead(loop: EventLoop, connection: Connection): boolean {
   const waited = connection.headStartedTick < 0 ? 0 : loop.timers.tick - connection.headStartedTick;
   connection.headStartedTick = -1;
   connection.requestState = request.bodyMode === BODY_NONE ? REQUEST_DONE : REQUEST_BODY;
-  loop.timers.clear(connection.slot);
+  // The answer before this one may still be going out, to a client that has stopped reading.
+  if (!connection.sending) loop.timers.clear(connection.slot);
   dispatch(loop, connection, headEnd - inStart, waited);
   if (connection.inBuffer !== BUFFER_NONE && !connection.hasInput && !connection.closing) {
     buffers.free(connection.inBuffer);

@@ -173,7 +173,7 @@ export function pumpBody(loop: EventLoop, connection: Connection): void {
     sockets.send(peer);
   }
   if (connection.requestState !== REQUEST_BODY) {
-    loop.timers.clear(connection.slot);
+    if (!connection.sending) loop.timers.clear(connection.slot);
     if (!connection.receiving && !connection.hasInput && !connection.inputEnded)
       sockets.receive(connection, 0, true);
     return;
