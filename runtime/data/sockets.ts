@@ -199,11 +199,14 @@ export class Sockets {
     return true;
   }
 
-  /** Whether the first segment is still under way and not the queue's own: a request's head. */
-  sendsBorrowed(connection: Connection): boolean {
-    if (!connection.sending) return false;
+  /**
+   * Where what is under way begins, when it is not the queue's own: a request that may have to be
+   * sent again. All before it has gone. -1: nothing such is under way.
+   */
+  borrowedStart(connection: Connection): number {
+    if (!connection.sending) return -1;
     const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
-    return this.segments[at] === BUFFER_NONE;
+    return this.segments[at] === BUFFER_NONE ? this.segments[at + 1]! : -1;
   }
 
   /** Sends the first segment, unless a send is in flight or there is nothing to send. */

@@ -22,6 +22,7 @@ import {
   ROLE_UPSTREAM,
 } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import { isHeadComplete } from "./head-end.ts";
 import { BODY_UNTIL_CLOSE } from "./http1-request.ts";
 import * as proxy from "./proxy.ts";
 import * as response from "./response.ts";
@@ -209,9 +210,9 @@ export function onReceived(
     if (result !== -ECANCELED) onEnd(loop, connection, peer, result);
     return;
   }
-  if (peer.reused && loop.sockets.sendsBorrowed(peer)) {
-    // It was written before our request had gone, so it answers something else: the 408 of an
-    // upstream that was tired of waiting, at best.
+  if (peer.reused && isTooEarly(loop, connection, peer)) {
+    // It was written before the head of our request had gone, so it answers something else: the 408
+    // of an upstream that was tired of waiting, at best.
     loop.buffers.free(buffer);
     onEnd(loop, connection, peer, 0);
     return;
@@ -225,6 +226,13 @@ export function onReceived(
   }
   loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
   response.pump(loop, connection, peer);
+}
+
+/** Whether the upstream has not even got the request's head yet. */
+function isTooEarly(loop: EventLoop, connection: Connection, peer: Connection): boolean {
+  const sentEnd = loop.sockets.borrowedStart(peer);
+  const { sentStart } = connection;
+  return sentEnd >= 0 && !isHeadComplete(loop.bytes, sentStart, sentStart, sentEnd);
 }
 
 /** The upstream's FIN (0), or an error. */
