@@ -113,6 +113,8 @@ export function endExchange(loop: EventLoop, connection: Connection): void {
   loop.sockets.send(connection);
   loop.timers.set(connection.slot, WRITE_TIMEOUT_MS);
   if (!connection.keepAlive) {
+    // A client that is told to go may have sent its next requests already.
+    if (loop.draining) connection.linger = true;
     closeAfterSending(loop, connection);
     return;
   }
@@ -237,7 +239,9 @@ export function drain(loop: EventLoop, connection: Connection): void {
     connection.responseState === RESPONSE_NONE &&
     connection.headStartedTick < 0 &&
     !connection.hasInput;
-  if (idle) closeAfterSending(loop, connection);
+  if (!idle) return;
+  connection.linger = connection.segmentCount > 0; // its next request may cross with its answer
+  closeAfterSending(loop, connection);
 }
 
 /** The chunk decoder of a connection, made when it is first needed. */
