@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { proxyRoute, serverSection } from "./config.ts";
+import { conformanceConfig } from "./conformance-config.ts";
 import type { ClientStep, ConformanceEngine, Observation, Script } from "./conformance-engine.ts";
 import { readMessages } from "./conformance-messages.ts";
 import { ConformanceUpstream, type UpstreamRun } from "./conformance-upstream.ts";
@@ -16,28 +16,6 @@ import { closedPort } from "./upstreams.ts";
 /** How long a run waits for what should come; a guard, never a measurement. */
 const PATIENCE_MS = 8_000;
 const PIECE_PAUSE_MS = 1;
-
-/** The configuration that the cases rely on; test/conformance/README.md lists its routes. */
-function configOf(upstream: string, refused: string): string {
-  const fresh = "max_idle_connections_per_host = 0";
-  const kept = `[path_routes."*"."/kept"]\ntype = "Proxy"\nurl = "${upstream}"\n`;
-  const routes = [
-    proxyRoute("/", upstream, [fresh]),
-    proxyRoute("/pooled", upstream),
-    proxyRoute("/app/", `${upstream}/base/`, [fresh]),
-    `${kept}preserve_host = true\n[path_routes."*"."/kept".security]\n${fresh}\n`,
-    proxyRoute("/small", upstream, [
-      fresh,
-      "max_request_body_size = 10",
-      "max_chunked_body_size = 10",
-    ]),
-    proxyRoute("/readonly", upstream, [fresh, 'allowed_methods = ["GET", "HEAD"]']),
-    proxyRoute("/refused", refused, [fresh]),
-    '[path_routes."*"."/files/"]\ntype = "File"\npath = "files"\n',
-    '[path_routes."only.test"."/"]\ntype = "File"\npath = "files"\n',
-  ];
-  return serverSection() + routes.join("\n");
-}
 
 export class ServerEngine implements ConformanceEngine {
   readonly #server: TestServer;
@@ -53,7 +31,7 @@ export class ServerEngine implements ConformanceEngine {
       mkdirSync(join(folder, "files"));
       writeFileSync(join(folder, "files", "a.txt"), "hello");
     };
-    const toml = configOf(`http://127.0.0.1:${upstream.port}`, refused);
+    const toml = conformanceConfig(`http://127.0.0.1:${upstream.port}`, refused);
     try {
       return new ServerEngine(await startServer(toml, { prepare }), upstream, runs);
     } catch (error) {

@@ -115,13 +115,13 @@ function finish(socket: Socket, { afterwards }: UpstreamAnswer): void {
   else if (afterwards === "reset") socket.resetAndDestroy();
 }
 
-function headOf(text: string): string | undefined {
+export function headOf(text: string): string | undefined {
   const end = text.indexOf("\r\n\r\n");
   return end < 0 ? undefined : text.slice(0, end + 4);
 }
 
 /** Bytes of the request that opens the text, or undefined while it is not whole. */
-function requestBytes(head: string, text: string): number | undefined {
+export function requestBytes(head: string, text: string): number | undefined {
   if (/\r\ntransfer-encoding:/i.test(head)) {
     const end = chunkedEnd(text, head.length);
     return end;

@@ -1,0 +1,272 @@
+// What happens in a run, drawn from its seed. Each run switches on a few kinds of trouble: a run
+// with everything at once finds less than many runs with two or three kinds each.
+
+import type { BufferCounts } from "zproxy/runtime/data/buffers.ts";
+import type { Random } from "../lib/random.ts";
+import type { ClientFault, ClientPlan } from "./client-actor.ts";
+import {
+  type AnswerPlan,
+  type ExchangePlan,
+  type LocalAnswer,
+  patternOf,
+  type UpstreamFault,
+} from "./exchange.ts";
+import { chance, type Faults, NO_FAULTS } from "./faults.ts";
+import type { Piecing } from "./messages.ts";
+
+/** What a run draws before anything else. */
+export interface RunPlan {
+  readonly faults: Faults;
+  readonly counts: BufferCounts;
+  readonly bufferRingEntries: number;
+  readonly sqEntries: number;
+  readonly cqEntries: number;
+  readonly slotCountMax: number;
+  readonly fdMax: number;
+  /** Why exchanges may fail from the start: memory or slots are few. */
+  readonly excuse: string | null;
+  readonly latencyUs: number;
+  readonly windowBytes: number;
+  readonly upstreamPiecing: Piecing;
+  readonly idleCloses: number;
+  readonly refuses: number;
+  readonly hangs: number;
+  /** The chance that an exchange has an upstream that misbehaves. */
+  readonly upstreamFaults: number;
+  readonly clientFaults: number;
+  readonly clients: number;
+  /** Microseconds after which the worker is told to drain; infinity: when all is done. */
+  readonly drainAfterUs: number;
+  /** Bodies of up to so many bytes are likely. */
+  readonly bodyBytesMax: number;
+}
+
+const BENIGN = [
+  "short",
+  "late",
+  "reorder",
+  "noBuffer",
+  "wakeUp",
+  "cutSubmission",
+  "acceptEnds",
+  "acceptFails",
+  "sendfileAgain",
+  "openAgain",
+] as const;
+const HARMFUL = ["socketFails", "openFails", "operationFails", "fileShrinks"] as const;
+
+function drawFaults(random: Random): Faults {
+  const faults = { ...NO_FAULTS };
+  for (const kind of BENIGN) {
+    if (chance(random, 0.3)) faults[kind] = random.pick([0.02, 0.15, 0.5]);
+  }
+  // Asked again this often it would give up, as it should.
+  faults.openAgain = Math.min(faults.openAgain, 0.02);
+  for (const kind of HARMFUL) {
+    if (chance(random, 0.05)) faults[kind] = random.pick([0.01, 0.1]);
+  }
+  return faults;
+}
+
+export function drawRun(random: Random): RunPlan {
+  const fewBuffers = chance(random, 0.12);
+  const fewSlots = chance(random, 0.05);
+  const excuse = fewBuffers ? "few buffers" : fewSlots ? "few slots" : null;
+  return {
+    faults: drawFaults(random),
+    counts: fewBuffers ? { small: 12, large: 5 } : { small: 64, large: 32 },
+    bufferRingEntries: fewBuffers ? 2 : random.pick([2, 4, 8]),
+    sqEntries: random.pick([4, 16, 64]),
+    cqEntries: random.pick([4, 32, 128]),
+    slotCountMax: fewSlots ? random.between(2, 6) : 64,
+    fdMax: chance(random, 0.1) ? random.between(12, 20) : 128,
+    excuse,
+    latencyUs: random.pick([10, 300, 5000, 40_000]),
+    windowBytes: random.pick([600, 5000, 65_536, 1 << 20]),
+    upstreamPiecing: drawPiecing(random),
+    idleCloses: chance(random, 0.25) ? 0.5 : 0,
+    refuses: chance(random, 0.1) ? 0.4 : 0,
+    hangs: chance(random, 0.05) ? 0.3 : 0,
+    upstreamFaults: chance(random, 0.4) ? 0.3 : 0,
+    clientFaults: chance(random, 0.3) ? 0.4 : 0,
+    clients: random.between(1, 5),
+    drainAfterUs: chance(random, 0.1) ? random.below(300_000) : Number.POSITIVE_INFINITY,
+    bodyBytesMax: random.pick([50, 2000, 2000, 20_000, 150_000]),
+  };
+}
+
+export function drawPiecing(random: Random): Piecing {
+  const pauseUs = random.pick([0, 200, 3000, 20_000]);
+  return { bytesMax: random.pick([0, 0, 1, 20, 900, 9000]), pauseUs };
+}
+
+export function drawClient(random: Random, run: RunPlan): ClientPlan {
+  const hasFault = chance(random, run.clientFaults);
+  const faults: ClientFault[] = ["reset", "end-inside", "stop-sending", "stop-reading"];
+  const reads = random.pick([0, 0, 700, 5000]);
+  return {
+    pipelines: chance(random, 0.4),
+    sending: drawPiecing(random),
+    readBytesMax: reads === 0 ? 0 : Math.max(reads, run.bodyBytesMax >> 5),
+    readPauseUs: random.pick([0, 1000, 30_000]),
+    fault: hasFault ? random.pick(faults) : "none",
+    faultAfterUs: random.below(random.pick([2000, 100_000, 1_000_000])),
+    afterwards: random.pick(["stay", "stay", "end-early", "close", "reset"]),
+  };
+}
+
+function drawBytes(random: Random, most: number): number {
+  return random.pick([0, 1, random.below(100), random.below(most), random.below(most)]);
+}
+
+const UPSTREAM_FAULTS: readonly UpstreamFault[] = [
+  "reset-before",
+  "close-before",
+  "stall-before",
+  "cut-close",
+  "cut-reset",
+  "stall-inside",
+  "malformed",
+];
+
+function drawAnswer(random: Random, run: RunPlan): AnswerPlan {
+  const minor = chance(random, 0.1) ? 0 : 1;
+  let framing = random.pick(["length", "length", "chunked", "close"] as const);
+  if (minor === 0 && framing === "chunked") framing = "length";
+  const fault = chance(random, run.upstreamFaults) ? random.pick(UPSTREAM_FAULTS) : "none";
+  return {
+    status: random.pick([200, 200, 200, 200, 404, 503, 204, 304]),
+    framing,
+    bodyBytes: drawBytes(random, run.bodyBytesMax),
+    interim: chance(random, 0.1) ? random.between(1, 3) : 0,
+    padBytes: chance(random, 0.15) ? random.pick([10, 3000, 4100, 7000]) : 0,
+    minor,
+    early: chance(random, 0.1),
+    afterwards: random.pick(["keep", "keep", "keep", "close", "announced-close"]),
+    // Without a length a cut looks like the end.
+    fault: framing === "close" && fault === "cut-close" ? "cut-reset" : fault,
+    cutAt: random.next() / 2 ** 32,
+    faultRepeats: chance(random, 0.5),
+  };
+}
+
+const ROUTES = ["/p/", "/p/", "/p/", "/q/", "/fresh/", "/group/", "/least/", "/hash/"];
+/** Taken by all routes of the configuration but those below. */
+const METHODS = ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE"];
+
+export function drawExchange(random: Random, run: RunPlan, id: number): ExchangePlan {
+  const answer = drawAnswer(random, run);
+  const minor = chance(random, 0.08) ? 0 : 1;
+  const pad = chance(random, 0.15) ? random.pick([10, 3700, 3900, 6000]) : 0;
+  const base = {
+    id,
+    minor,
+    fields: pad > 0 ? `x-pad: ${"q".repeat(pad)}\r\n` : "",
+    bodyBytes: 0,
+    framing: "none",
+    expectsContinue: false,
+    answer,
+    local: null,
+    tunnelBytes: [0, 0],
+  } as const;
+  const kind = random.below(20);
+  if (kind < 4) return drawLocal(random, base);
+  if (kind === 4 && minor === 1 && answer.fault === "none") return drawTunnel(random, run, base);
+  const method = random.pick(METHODS);
+  const hasBody = minor === 1 && (method === "POST" || method === "PUT");
+  const framing = hasBody ? random.pick(["length", "chunked"] as const) : "none";
+  const bodyBytes = hasBody ? drawBytes(random, run.bodyBytesMax) : 0;
+  const keep = minor === 0 && chance(random, 0.5) ? "Connection: keep-alive\r\n" : "";
+  return {
+    ...base,
+    kind: "proxy",
+    method,
+    target: `${random.pick(ROUTES)}x${id}`,
+    fields: base.fields + keep,
+    bodyBytes,
+    framing,
+    expectsContinue: bodyBytes > 0 && chance(random, 0.1),
+    answer: { ...answer, early: answer.early && bodyBytes > 0 },
+  };
+}
+
+type Base = Omit<ExchangePlan, "kind" | "method" | "target">;
+
+function drawTunnel(random: Random, run: RunPlan, base: Base): ExchangePlan {
+  const tunnelBytes = [
+    drawBytes(random, run.bodyBytesMax),
+    drawBytes(random, run.bodyBytesMax),
+  ] as const;
+  const fields = "Connection: upgrade\r\nUpgrade: simulated\r\n";
+  const target = `/p/x${base.id}`;
+  return { ...base, kind: "tunnel", method: "GET", target, fields, tunnelBytes };
+}
+
+/** Files of the disk: path to size. Around what fits one buffer, one read, one sendfile. */
+const FILE_SIZES: ReadonlyMap<string, number> = new Map([
+  ["site/empty.txt", 0],
+  ["site/a.txt", 100],
+  ["site/b.bin", 3000],
+  ["site/sub/index.html", 5000],
+  ["site/c.bin", 32_768],
+  ["site/d.bin", 32_769],
+  ["site/e.bin", 150_000],
+  ["stored/m.txt", 50],
+  ["stored/n.bin", 6000],
+]);
+
+export const FILES: ReadonlyMap<string, Uint8Array> = new Map(
+  [...FILE_SIZES].map(([path, size], index) => [path, patternOf(100_003 + index, size)]),
+);
+
+function drawLocal(random: Random, base: Base): ExchangePlan {
+  const refusals: [string, string, number][] = [
+    ["GET", "/nowhere", 404],
+    ["POST", `/readonly/x${base.id}`, 405],
+    ["GET", "/files/missing.txt", 404],
+    ["DELETE", "/files/a.txt", 405],
+    ["GET", "/p/%zz", 400],
+  ];
+  if (chance(random, 0.25)) {
+    const [method, target, status] = random.pick(refusals);
+    return { ...base, kind: "local", method, target, local: { status, body: null, parts: [] } };
+  }
+  if (chance(random, 0.1)) {
+    const local = { status: 413, body: null, parts: [] };
+    const framing = random.pick(["length", "chunked"] as const);
+    const target = `/small/x${base.id}`;
+    const bodyBytes = 1001 + random.below(5000);
+    if (framing === "length" || base.minor === 0)
+      return {
+        ...base,
+        kind: "local",
+        method: "POST",
+        target,
+        local,
+        framing: "length",
+        bodyBytes,
+      };
+  }
+  return drawFile(random, base);
+}
+
+function drawFile(random: Random, base: Base): ExchangePlan {
+  const path = random.pick([...FILES.keys()]);
+  const body = FILES.get(path)!;
+  const target = path
+    .replace(/^site\//, "/files/")
+    .replace(/^stored\//, "/stored/")
+    .replace(/index\.html$/, random.pick(["index.html", ""]));
+  const method = chance(random, 0.15) ? "HEAD" : "GET";
+  const plan = { ...base, kind: "local", method, target } as const;
+  if (method === "HEAD" || body.length < 10 || chance(random, 0.6))
+    return { ...plan, local: { status: 200, body, parts: [] } };
+  const parts = Array.from({ length: random.pick([1, 1, 2, 3]) }, (_, index) => {
+    const step = Math.floor(body.length / 3);
+    const start = index * step + random.below(step);
+    return [start, start + random.between(1, step - (start - index * step))] as const;
+  });
+  const ranges = parts.map(([start, end]) => `${start}-${end - 1}`).join(",");
+  const local: LocalAnswer = { status: 206, body, parts };
+  return { ...plan, fields: `${base.fields}Range: bytes=${ranges}\r\n`, local };
+}

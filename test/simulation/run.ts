@@ -1,0 +1,234 @@
+// One run of the simulation: everything that a seed decides, from start to the proof that nothing
+// is left. The same seed gives the same run, to the byte.
+
+import { compile } from "zproxy/compiler/compile.ts";
+import { ECONNREFUSED, EHOSTUNREACH } from "zproxy/native/abi.ts";
+import type { Program } from "zproxy/runtime/data/api.ts";
+import { fileRoute, proxyRoute } from "../lib/config.ts";
+import { loadProgram } from "../lib/generated-program.ts";
+import { Random } from "../lib/random.ts";
+import { ClientActor } from "./client-actor.ts";
+import { Exchange, RunHistory } from "./exchange.ts";
+import { chance, Violation } from "./faults.ts";
+import type { ConnectOutcome } from "./kernel.ts";
+import { drawClient, drawExchange, drawRun, FILES, type RunPlan } from "./plans.ts";
+import { UpstreamActor, type UpstreamSurroundings } from "./upstream-actor.ts";
+import { Wire } from "./wire.ts";
+import { World } from "./world.ts";
+
+const CONFIG = [
+  '[server]\nlisten = "127.0.0.1:80"\n',
+  group("rotation", "round_robin", [9101, 9102, 9103]),
+  group("least", "least_conn", [9201, 9202]),
+  group("hash", "ip_hash", [9301, 9302, 9303]),
+  proxyRoute("/p/", "http://127.0.0.1:9001", ["backend_connect_timeout_secs = 3"]),
+  proxyRoute("/q/", "http://127.0.0.1:9002/base/", ["max_idle_connections_per_host = 1"]),
+  proxyRoute("/fresh/", "http://127.0.0.1:9001", ["max_idle_connections_per_host = 0"]),
+  proxyRoute("/small/", "http://127.0.0.1:9001", [
+    "max_request_body_size = 1000",
+    "max_chunked_body_size = 1000",
+  ]),
+  proxyRoute("/readonly/", "http://127.0.0.1:9001", ['allowed_methods = ["GET", "HEAD"]']),
+  groupRoute("/group/", "rotation"),
+  groupRoute("/least/", "least"),
+  groupRoute("/hash/", "hash"),
+  fileRoute("/files/", "site"),
+  fileRoute("/stored/", "stored", ['mode = "memory"']),
+].join("\n");
+
+function group(name: string, algorithm: string, ports: readonly number[]): string {
+  const servers = ports.map((port) => `"http://127.0.0.1:${port}"`).join(", ");
+  return `[upstreams.${name}]\nalgorithm = "${algorithm}"\nservers = [${servers}]\n`;
+}
+
+function groupRoute(prefix: string, name: string): string {
+  return `[path_routes."*".${JSON.stringify(prefix)}]\ntype = "Proxy"\nupstream = "${name}"\n`;
+}
+
+/** The compiled configuration that all runs share. */
+export async function loadSimulatedProgram(): Promise<Program> {
+  const { files, diagnostics } = compile({ path: "simulated.toml", text: CONFIG });
+  if (files.length === 0) throw new Error(JSON.stringify(diagnostics));
+  return loadProgram(files);
+}
+
+/** Long enough for every timeout of the runtime, some of them one after the other. */
+const SECONDS_MAX = 1200;
+const REALTIME_SECS = 1_800_000_000;
+const SETTLE_US = 1_000_000;
+/** After this long nothing but idle connections may be left. */
+const SETTLE_US_MAX = 200_000_000;
+/** Longer than any idle timeout. */
+const IDLE_US = 100_000_000;
+
+/** What a run was like, for whoever counts. */
+export interface RunCounts {
+  readonly exchanges: number;
+  readonly turns: number;
+  readonly virtualSecs: number;
+}
+
+export class Run {
+  private readonly random: Random;
+  private readonly plan: RunPlan;
+  private readonly history = new RunHistory();
+  private readonly exchanges = new Map<number, Exchange>();
+  private readonly clients: ClientActor[] = [];
+  private readonly world: World;
+  private readonly around: UpstreamSurroundings;
+  private waiting = 0;
+
+  /** `trace` is told of everything that happens. */
+  constructor(program: Program, seed: number, trace: ((line: string) => void) | null = null) {
+    this.random = new Random(seed);
+    this.plan = drawRun(this.random);
+    const { random, plan, history } = this;
+    history.excuse = plan.excuse;
+    this.world = new World({
+      ...plan,
+      program,
+      random,
+      surroundings: {
+        connect: (port) => this.connect(port),
+        excuse: (reason) => {
+          history.excuse ??= reason;
+        },
+      },
+      realtimeSecs: REALTIME_SECS,
+      secondsMax: SECONDS_MAX,
+      files: FILES,
+    });
+    const { schedule } = this.world;
+    if (trace !== null) {
+      const say = (line: string): void => trace(`${(schedule.now / 1e6).toFixed(6)} ${line}`);
+      this.world.kernel.trace = say;
+      history.trace = say;
+    }
+    this.around = {
+      schedule: this.world.schedule,
+      random,
+      history,
+      exchanges: this.exchanges,
+      piecing: plan.upstreamPiecing,
+      idleCloses: plan.idleCloses,
+    };
+    this.world.onWake = () => this.world.loop.drain();
+    for (let index = 0; index < plan.clients; index++) this.addClient(index);
+    if (plan.drainAfterUs < Number.POSITIVE_INFINITY)
+      this.world.schedule.after(plan.drainAfterUs, () => this.drain());
+  }
+
+  /** Throws a Violation, with what the run was doing, when a rule is broken. */
+  execute(): RunCounts {
+    const { world, clients, history } = this;
+    try {
+      world.run();
+      const open = clients.find((client) => !client.done);
+      if (open !== undefined && !history.draining) throw new Violation("a client is left waiting");
+    } catch (error) {
+      const { message, stack } = error as Error;
+      const text = error instanceof Violation ? message : (stack ?? message);
+      throw new Violation(`${text}\n${this.description()}`);
+    }
+    return {
+      exchanges: this.exchanges.size,
+      turns: world.kernel.enters,
+      virtualSecs: world.schedule.now / 1e6,
+    };
+  }
+
+  private description(): string {
+    const { history, world, clients, plan } = this;
+    const faults = Object.entries(plan.faults).filter(([, value]) => value > 0);
+    return [
+      `  at ${(world.schedule.now / 1e6).toFixed(6)} s, turn ${world.kernel.enters}`,
+      `  faults: ${JSON.stringify(Object.fromEntries(faults))}`,
+      `  history: ${JSON.stringify({ ...history, log: undefined })}`,
+      ...history.log.map((line) => `  ${line}`),
+      ...clients.map((client, index) => `  client ${index}: ${client.state}`),
+    ].join("\n");
+  }
+
+  private addClient(index: number): void {
+    const { random, plan, world, history } = this;
+    const count = random.between(1, 5);
+    const exchanges: Exchange[] = [];
+    for (let number = 0; number < count; number++) {
+      const exchange = new Exchange(drawExchange(random, plan, index * 10 + number + 1));
+      this.exchanges.set(exchange.id, exchange);
+      exchanges.push(exchange);
+      if (exchange.plan.kind === "tunnel") break;
+    }
+    const { schedule } = world;
+    const address = `10.0.${index}.${random.between(1, 254)}`;
+    const wire = this.makeWire(address);
+    const client = new ClientActor(
+      schedule,
+      random,
+      history,
+      drawClient(random, plan),
+      wire,
+      exchanges,
+      () => this.onClientDone(),
+    );
+    wire.actor = client;
+    this.clients.push(client);
+    this.waiting++;
+    schedule.after(random.below(random.pick([1, 50_000, 2_000_000])), () => {
+      world.kernel.arrive(world.listener, wire);
+      client.start();
+    });
+  }
+
+  private makeWire(address: string): Wire {
+    const { random, plan, world } = this;
+    return new Wire(world.schedule, random, plan.latencyUs, plan.windowBytes, address);
+  }
+
+  private connect(port: number): { outcome: ConnectOutcome; latency: number } {
+    const { random, plan, history } = this;
+    const latency = random.below(plan.latencyUs * 2 + 1);
+    if (chance(random, plan.refuses)) {
+      history.refused = true;
+      return { outcome: -random.pick([ECONNREFUSED, EHOSTUNREACH]), latency };
+    }
+    if (chance(random, plan.hangs)) {
+      history.unreachable = true;
+      return { outcome: null, latency };
+    }
+    const wire = this.makeWire("127.0.0.1");
+    wire.actor = new UpstreamActor(this.around, wire, port);
+    return { outcome: wire, latency };
+  }
+
+  private onClientDone(): void {
+    this.waiting--;
+    if (this.waiting > 0 || this.history.draining) return;
+    const start = this.world.schedule.now;
+    this.world.schedule.after(SETTLE_US, () => this.settle(start));
+  }
+
+  /** All clients are served: what is left must come to rest, and then end by itself or by drain. */
+  private settle(start: number): void {
+    const { world, random } = this;
+    const { schedule } = world;
+    const problem = world.idleProblem;
+    if (problem !== "") {
+      if (schedule.now - start > SETTLE_US_MAX) throw new Violation(problem);
+      schedule.after(SETTLE_US * 5, () => this.settle(start));
+    } else if (random.below(8) > 0) {
+      this.drain();
+    } else {
+      schedule.after(IDLE_US, () => {
+        if (world.table.inUse > 0)
+          throw new Violation(`${world.table.inUse} connections outlive their idle timeout`);
+        this.drain();
+      });
+    }
+  }
+
+  private drain(): void {
+    this.history.draining = true;
+    this.world.signal();
+  }
+}

@@ -1,0 +1,240 @@
+// Upstreams: read requests strictly, hold them against what the client has sent, answer as planned
+// or misbehave as planned.
+
+import type { Random } from "../lib/random.ts";
+import { type Exchange, patternOf, type RunHistory } from "./exchange.ts";
+import { Violation } from "./faults.ts";
+import { type BodyRule, type Head, HttpReader } from "./http-reader.ts";
+import { answerBytes, type Piecing, sendPieces } from "./messages.ts";
+import type { Schedule } from "./schedule.ts";
+import type { Actor, Wire } from "./wire.ts";
+
+const READ_BYTES = 1 << 20;
+const IDLE_CLOSE_US = 3_000_000;
+
+/** What upstreams share. */
+export interface UpstreamSurroundings {
+  readonly schedule: Schedule;
+  readonly random: Random;
+  readonly history: RunHistory;
+  readonly exchanges: ReadonlyMap<number, Exchange>;
+  readonly piecing: Piecing;
+  /** The chance that an idle connection is closed without a word. */
+  readonly idleCloses: number;
+}
+
+export class UpstreamActor implements Actor {
+  private readonly around: UpstreamSurroundings;
+  private readonly wire: Wire;
+  private readonly port: number;
+  private readonly reader: HttpReader;
+  private exchange: Exchange | null = null;
+  /** The rest of what comes is of no interest. */
+  private deaf = false;
+  private over = false;
+  private answering = false;
+  private requests = 0;
+
+  constructor(around: UpstreamSurroundings, wire: Wire, port: number) {
+    this.around = around;
+    this.wire = wire;
+    this.port = port;
+    this.reader = new HttpReader({
+      onHead: (head) => this.onHead(head),
+      onMessage: (_head, body) => this.onRequest(body),
+      onRaw: (bytes) => this.onTunnelBytes(bytes),
+    });
+  }
+
+  onReadable(wire: Wire): void {
+    while (wire.readable) {
+      const bytes = wire.read(READ_BYTES);
+      if (!this.deaf) this.reader.feed(bytes);
+    }
+    if (!wire.atEnd || this.over) return;
+    const { exchange } = this;
+    if (exchange?.plan.kind === "tunnel" && this.answering) return; // its own half goes on
+    // The proxy gives up, or an idle connection: the other half ends as well.
+    this.over = true;
+    wire.close();
+  }
+
+  onReset(): void {
+    this.over = true;
+  }
+
+  private say(line: string): void {
+    this.around.history.trace?.(`upstream ${this.port}: ${line}`);
+  }
+
+  private readonly send = (bytes: Uint8Array): void => this.wire.send(bytes);
+
+  private onHead(head: Head): BodyRule {
+    const { around } = this;
+    if (this.answering) throw new Violation(`${head.line} before the answer to another request`);
+    const [method = "", target = "", version] = head.line.split(" ");
+    const id = Number(/(\d+)$/.exec(target)?.[1] ?? Number.NaN);
+    const exchange = around.exchanges.get(id);
+    if (exchange === undefined || version !== "HTTP/1.1")
+      throw new Violation(`an upstream was asked ${JSON.stringify(head.line)}`);
+    const { plan } = exchange;
+    this.requests++;
+    exchange.deliveries++;
+    const twice = exchange.deliveries > 1 && !exchange.isIdempotent;
+    if (twice || exchange.deliveries > 2)
+      throw new Violation(`${head.line} was delivered ${exchange.deliveries} times`);
+    if (plan.kind === "local" || method !== plan.method)
+      throw new Violation(`${head.line} reached an upstream; it was ${plan.method}`);
+    this.expectFields(head, exchange);
+    this.say(`asked ${head.line}`);
+    this.exchange = exchange;
+    this.answering = true;
+    if (plan.kind === "tunnel") {
+      this.openTunnel(exchange);
+      return "raw";
+    }
+    for (let count = 0; count < plan.answer.interim; count++) {
+      exchange.interimSent++;
+      this.wire.send(Buffer.from("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"));
+    }
+    if (plan.expectsContinue && !plan.answer.early) {
+      exchange.interimSent++;
+      this.wire.send(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    if (plan.answer.early) {
+      this.deaf = plan.answer.afterwards !== "keep";
+      this.answer(exchange);
+    }
+    return "by-fields";
+  }
+
+  private expectFields({ line, fields }: Head, { plan }: Exchange): void {
+    if (fields.get("via") !== "1.1 zproxy")
+      throw new Violation(`${line}: Via ${fields.get("via")}`);
+    const host = fields.get("host");
+    if (host !== `127.0.0.1:${this.port}`) throw new Violation(`${line}: Host ${host}`);
+    // Empty: the client has gone in the meantime, and its address with it.
+    if (!/^(10\.\d+\.\d+\.\d+)?$/.test(fields.get("x-forwarded-for") ?? ""))
+      throw new Violation(`${line}: X-Forwarded-For ${fields.get("x-forwarded-for")}`);
+    const pad = fields.get("x-pad")?.length ?? 0;
+    if (pad !== (/x-pad: (\S*)/.exec(plan.fields)?.[1] ?? "").length)
+      throw new Violation(`${line}: x-pad has ${pad} bytes`);
+  }
+
+  private onRequest(body: Uint8Array): void {
+    const exchange = this.exchange!;
+    if (Buffer.compare(body, exchange.requestBody) !== 0)
+      throw new Violation(`the body of request ${exchange.id} changed on the way`);
+    if (!exchange.plan.answer.early) this.answer(exchange);
+    else if (!this.answering) this.exchange = null;
+  }
+
+  private answer(exchange: Exchange): void {
+    const { answer } = exchange.plan;
+    const fault = exchange.deliveries === 1 || answer.faultRepeats ? answer.fault : "none";
+    const { schedule, random, piecing } = this.around;
+    schedule.after(random.below(piecing.pauseUs + 1), () => {
+      if (this.over) return;
+      if (fault === "none") this.answerWhole(exchange);
+      else this.misbehave(exchange, fault);
+    });
+  }
+
+  private answerWhole(exchange: Exchange): void {
+    const { answer } = exchange.plan;
+    const { schedule, random, piecing, history } = this.around;
+    const bytes = answerBytes(exchange, random);
+    // Its end may overtake it, when there is still something of the request to come.
+    const endsHere = answer.framing === "close" && !exchange.isBodyless;
+    const keeps = answer.afterwards === "keep" && !endsHere && answer.minor === 1;
+    if (answer.early && !keeps) {
+      exchange.cut = true;
+      exchange.failed = true;
+    }
+    sendPieces(schedule, random, piecing, this.send, bytes, () => {
+      if (this.over) return;
+      exchange.sentWhole++;
+      this.say(`has answered ${exchange.id}`);
+      this.answering = false;
+      if (keeps) {
+        this.closeWhenIdle();
+        return;
+      }
+      if (!endsHere) history.idleClosed = true;
+      this.over = true;
+      this.wire.close();
+    });
+  }
+
+  /** Now and then an idle connection is closed, whatever is on its way to it. */
+  private closeWhenIdle(): void {
+    const { schedule, random, idleCloses, history } = this.around;
+    if (random.next() >= idleCloses * 2 ** 32) return;
+    const { requests } = this;
+    schedule.after(random.below(IDLE_CLOSE_US), () => {
+      if (this.over || this.answering || this.requests !== requests) return;
+      history.idleClosed = true;
+      this.over = true;
+      if (random.below(2) === 0) this.wire.close();
+      else {
+        // It may overtake what is left of the answer.
+        if (this.exchange !== null) this.exchange.cut = this.exchange.failed = true;
+        this.wire.reset();
+      }
+    });
+  }
+
+  private misbehave(exchange: Exchange, fault: string): void {
+    const { schedule, random, piecing } = this.around;
+    const { wire } = this;
+    const { cutAt } = exchange.plan.answer;
+    this.say(`${fault} at ${exchange.id}`);
+    if (fault.startsWith("stall")) exchange.stalled = true;
+    else exchange.failed = true;
+    if (fault === "stall-before") return;
+    if (fault === "reset-before" || fault === "close-before") {
+      this.over = true;
+      if (fault === "reset-before") wire.reset();
+      else wire.close();
+      return;
+    }
+    let bytes: Uint8Array = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\nabcd");
+    if (fault !== "malformed") {
+      const whole = answerBytes(exchange, random);
+      bytes = whole.subarray(0, Math.floor((whole.length - 1) * cutAt));
+      exchange.cut = true;
+    }
+    sendPieces(schedule, random, piecing, this.send, bytes, () => {
+      if (this.over || fault === "stall-inside") return;
+      this.over = true;
+      if (fault === "cut-reset") wire.reset();
+      else wire.close();
+    });
+  }
+
+  // ── Tunnels ───────────────────────────────────────────────────────────────────────────────────
+
+  private openTunnel(exchange: Exchange): void {
+    const { schedule, random, piecing } = this.around;
+    const head = Buffer.from(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: simulated\r\n\r\n",
+    );
+    const own = patternOf(exchange.id * 2, exchange.plan.tunnelBytes[1]);
+    const bytes = Buffer.concat([head, own]);
+    sendPieces(schedule, random, piecing, this.send, bytes, () => {
+      exchange.tunnelSent[1] = own.length;
+      this.answering = false;
+      this.wire.end();
+      if (this.wire.atEnd) this.onReadable(this.wire);
+    });
+  }
+
+  private onTunnelBytes(bytes: Uint8Array): void {
+    const exchange = this.exchange!;
+    const before = exchange.tunnelSeen[0];
+    const expected = patternOf(exchange.id * 2 + 1, exchange.plan.tunnelBytes[0]);
+    exchange.tunnelSeen[0] += bytes.length;
+    if (Buffer.compare(bytes, expected.subarray(before, exchange.tunnelSeen[0])) !== 0)
+      throw new Violation(`tunnel ${exchange.id} brings the upstream other bytes`);
+  }
+}

@@ -1,0 +1,259 @@
+// The unmodified runtime on a simulated kernel: what runtime/control/worker.ts does at start, with
+// the kernel's part played by kernel.ts. `run` is a worker's whole life, and ends with the proof
+// that nothing is left of it.
+
+import { CLOCK_MONOTONIC_MS, CLOCK_REALTIME_SECS, CLOCK_WORDS } from "zproxy/native/abi.ts";
+import { BalanceMemory } from "zproxy/runtime/control/balance-memory.ts";
+import type { Program } from "zproxy/runtime/data/api.ts";
+import { arenaBytes, type BufferCounts } from "zproxy/runtime/data/buffers.ts";
+import { ByteMap } from "zproxy/runtime/data/byte-map.ts";
+import { ConnectionTable } from "zproxy/runtime/data/connection.ts";
+import { EventLoop } from "zproxy/runtime/data/event-loop.ts";
+import { FileStore } from "zproxy/runtime/data/file-store.ts";
+import { Ring } from "zproxy/runtime/data/ring.ts";
+import { Route } from "zproxy/runtime/data/route.ts";
+import { TICK_MS } from "zproxy/runtime/data/timer-wheel.ts";
+import { Server, UpstreamGroup } from "zproxy/runtime/data/upstream-server.ts";
+import type { Random } from "../lib/random.ts";
+import { CheckedBuffers } from "./checked-buffers.ts";
+import { EventFile, Listener, OpenFolder } from "./descriptors.ts";
+import { directCalls } from "./direct-calls.ts";
+import { Disk } from "./disk.ts";
+import { type Faults, Violation } from "./faults.ts";
+import { Kernel, type Surroundings } from "./kernel.ts";
+import { SharedMemory } from "./ring-memory.ts";
+import { Schedule } from "./schedule.ts";
+
+const OWNER = 0;
+const SOCKADDR_STRIDE = 32;
+const ADDRESSES_PER_SERVER = 2;
+/** Turns that the last connections may take to close behind `EventLoop.run`. */
+const CLOSING_TURNS_MAX = 4000;
+/** A client may hold its input, a request, a file and its send queue; an upstream less. */
+const BUFFERS_PER_SLOT_MAX = 6;
+export const MTIME_SECS = 1_700_000_000;
+
+export interface WorldSettings {
+  readonly program: Program;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly surroundings: Surroundings;
+  readonly counts: BufferCounts;
+  readonly bufferRingEntries: number;
+  readonly sqEntries: number;
+  readonly cqEntries: number;
+  readonly slotCountMax: number;
+  readonly fdMax: number;
+  readonly realtimeSecs: number;
+  /** Virtual time by which everything must be over. */
+  readonly secondsMax: number;
+  /** Content of the disk: path, with the root's before it, to bytes. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Arenas are used again: mapping a fresh one for each run would be most of its cost. */
+const arenas = new Map<number, ArrayBuffer>();
+
+function arenaOf(bytes: number): ArrayBuffer {
+  const arena = arenas.get(bytes) ?? new ArrayBuffer(bytes);
+  arenas.set(bytes, arena);
+  return arena;
+}
+
+export class World {
+  readonly schedule = new Schedule();
+  readonly kernel: Kernel;
+  readonly loop: EventLoop;
+  readonly table: ConnectionTable;
+  readonly buffers: CheckedBuffers;
+  readonly listener = new Listener();
+  readonly groups: readonly UpstreamGroup[];
+  readonly warnings: string[] = [];
+  private readonly settings: WorldSettings;
+  private readonly memory: SharedMemory;
+  private readonly clock = new Uint32Array(CLOCK_WORDS);
+  private readonly wake = new EventFile();
+  private readonly files: FileStore;
+  /** Called on the loop when it has been woken up. */
+  onWake: () => void = () => {};
+
+  constructor(settings: WorldSettings) {
+    const { program, random, faults, counts, fdMax, surroundings, bufferRingEntries } = settings;
+    this.settings = settings;
+    const disk = new Disk();
+    for (const [path, bytes] of settings.files) disk.add(path, bytes, MTIME_SECS);
+    this.groups = makeGroups(program);
+    const routes = program.routes.map((route) => new Route(route, this.groups));
+    const serverCount = this.groups.reduce((sum, group) => sum + group.servers.length, 0);
+    const sockaddrBytes = serverCount * ADDRESSES_PER_SERVER * SOCKADDR_STRIDE;
+    const fileBytes = memoryFileBytes(program, disk);
+    const arena = arenaOf(arenaBytes(counts, sockaddrBytes + fileBytes));
+    const { sqEntries, cqEntries } = settings;
+    this.memory = new SharedMemory(arena, sqEntries, cqEntries, bufferRingEntries);
+    const { memory, schedule } = this;
+    this.kernel = new Kernel(memory, schedule, random, faults, disk, surroundings, OWNER, fdMax);
+    const { kernel } = this;
+    this.buffers = new CheckedBuffers(memory.arena, counts, memory.bufferRings, bufferRingEntries);
+    this.files = this.openFiles(program, routes, this.buffers.extraBase + sockaddrBytes);
+    this.writeAddresses();
+    this.table = new ConnectionTable(settings.slotCountMax, null);
+    this.tickClock();
+    const wakeFd = kernel.open(this.wake);
+    kernel.owners[wakeFd] = OWNER + 1;
+    this.loop = new EventLoop({
+      owner: OWNER,
+      ring: new Ring(memory.ring, (...args) => this.enter(...args)),
+      buffers: this.buffers,
+      table: this.table,
+      slotCountMax: settings.slotCountMax,
+      calls: directCalls(kernel),
+      owners: kernel.owners,
+      clock: this.clock,
+      listeners: [kernel.open(this.listener)],
+      wakeFd,
+      routes,
+      files: this.files,
+      matchRoute: program.matchRoute,
+      isTrustedProxy: program.server.isTrustedProxy ?? null,
+      rateLimiter: null,
+      idPrefix: "51a0b0c0",
+      onWake: () => this.onWake(),
+      onWarning: (text) => this.warnings.push(text),
+    });
+  }
+
+  /** Lives until the loop has been drained and everything is closed. */
+  run(): void {
+    this.loop.run();
+    for (let turns = 0; this.table.inUse > 0; turns++) {
+      if (turns === CLOSING_TURNS_MAX)
+        throw new Violation(`${this.table.inUse} slots are never given back`);
+      this.loop.turn(TICK_MS);
+    }
+    // What the kernel has taken and nobody waits for: cancellations, the wake-up's read.
+    for (let turns = 0; turns < 4; turns++) this.loop.turn(TICK_MS);
+    this.expectNothingLeft();
+  }
+
+  /** As the main thread does: an eventfd is signalled, the loop calls `onWake`. */
+  signal(): void {
+    this.kernel.signal(this.wake);
+  }
+
+  private enter(toSubmit: number, minComplete: number, timeoutMs: number): number {
+    if (this.schedule.now > this.settings.secondsMax * 1e6) throw new Violation("it never ends");
+    const { buffers, table } = this;
+    if (buffers.inUse > table.inUse * BUFFERS_PER_SLOT_MAX)
+      throw new Violation(`${buffers.inUse} buffers in use by ${table.inUse} connections`);
+    const result = this.kernel.enter(toSubmit, minComplete, timeoutMs);
+    this.tickClock();
+    return result;
+  }
+
+  private tickClock(): void {
+    const { now } = this.schedule;
+    this.clock[CLOCK_MONOTONIC_MS] = Math.floor(now / 1000);
+    this.clock[CLOCK_REALTIME_SECS] = this.settings.realtimeSecs + Math.floor(now / 1e6);
+  }
+
+  /** What connections hold when all that is left of them is open and idle: nothing. */
+  get idleProblem(): string {
+    const { buffers, groups, memory } = this;
+    if (buffers.inUse > 0) return `${buffers.inUse} buffers in use by idle connections`;
+    // The wake-up's read waits for ever.
+    if (memory.holdCount > 1) return `${memory.holdCount} ranges held by the kernel`;
+    for (const { name, servers } of groups) {
+      for (const { state } of servers)
+        if (state.inFlight !== 0) return `${state.inFlight} requests in flight to ${name}`;
+    }
+    return "";
+  }
+
+  private expectNothingLeft(): void {
+    const { table, loop, kernel, groups } = this;
+    const problem = this.idleProblem;
+    if (problem !== "") throw new Violation(problem);
+    if (table.inUse + table.clientCount + table.upstreamCount !== 0)
+      throw new Violation(`slots: ${table.inUse} ${table.clientCount} ${table.upstreamCount}`);
+    if (loop.timers.active !== 0) throw new Violation(`${loop.timers.active} timers left`);
+    if (loop.fileCache.size !== 0) throw new Violation(`${loop.fileCache.size} files are cached`);
+    for (const { servers } of groups) {
+      for (const { idleCount, idleTop } of servers)
+        if (idleCount !== 0 || idleTop !== null) throw new Violation("a pool is not empty");
+    }
+    for (const [fd, descriptor] of kernel.fds.entries()) {
+      if (descriptor?.kind === "socket" || descriptor?.kind === "file")
+        throw new Violation(`descriptor ${fd} is left open: a ${descriptor.kind}`);
+      const owned = kernel.owners[fd] !== 0;
+      if (owned !== (descriptor === this.wake))
+        throw new Violation(`descriptor ${fd} has the owner ${kernel.owners[fd]}`);
+    }
+    if (kernel.pending !== 1) throw new Violation(`${kernel.pending} operations are left`);
+  }
+
+  /** Opens the roots of file routes and fills the memory routes' part of the arena. */
+  private openFiles(program: Program, routes: readonly Route[], start: number): FileStore {
+    const types = new Map([
+      ["txt", "text/plain; charset=utf-8"],
+      ["bin", "application/x-simulated"],
+    ]);
+    const store = new FileStore(types, "BOUNDARY0123456789");
+    const { disk } = this.kernel;
+    let at = start;
+    program.routes.forEach((settings, index) => {
+      if (settings.kind !== "file") return;
+      const route = routes[index]!;
+      route.isDirectory = disk.folders.has(settings.path);
+      if (settings.mode === "sendfile") {
+        route.rootFd = this.kernel.open(new OpenFolder(route.isDirectory ? settings.path : ""));
+        return;
+      }
+      route.memory = new ByteMap();
+      for (const [path, { bytes }] of disk.files) {
+        if (!path.startsWith(`${settings.path}/`)) continue;
+        const key = Buffer.from(path.slice(settings.path.length + 1));
+        const entry = store.addMemoryFile(at);
+        const type = store.typeOf(key, 0, key.length);
+        entry.describe(type, bytes.length, MTIME_SECS, 7, this.settings.realtimeSecs);
+        this.buffers.bytes.set(bytes, at);
+        at += bytes.length;
+        route.memory.set(key, store.memory.length - 1);
+      }
+    });
+    return store;
+  }
+
+  /** IPv4 socket addresses of all servers; the port alone tells them apart. */
+  private writeAddresses(): void {
+    const view = new DataView(this.buffers.bytes.buffer);
+    let offset = this.buffers.extraBase;
+    for (const server of this.groups.flatMap(({ servers }) => servers)) {
+      server.addresses = Array.from({ length: ADDRESSES_PER_SERVER }, () => {
+        view.setUint16(offset, 2, true);
+        view.setUint16(offset + 2, server.port);
+        const address = { offset, length: 16, ipv6: false };
+        offset += SOCKADDR_STRIDE;
+        return address;
+      });
+    }
+  }
+}
+
+function makeGroups(program: Program): UpstreamGroup[] {
+  const memory = new BalanceMemory(1).groupsOf(program);
+  return program.upstreams.map((settings, index) => {
+    const { servers, cursor } = memory[index]!;
+    const made = settings.servers.map((server, at) => new Server(server, servers[at]!));
+    return new UpstreamGroup(settings, made, cursor);
+  });
+}
+
+function memoryFileBytes(program: Program, disk: Disk): number {
+  let sum = 0;
+  for (const route of program.routes) {
+    if (route.kind !== "file" || route.mode !== "memory") continue;
+    for (const [path, { bytes }] of disk.files)
+      if (path.startsWith(`${route.path}/`)) sum += bytes.length;
+  }
+  return sum;
+}
