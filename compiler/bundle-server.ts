@@ -55,7 +55,11 @@ void serve(program);
     target: "node20",
     sourcemap: "linked",
     minify,
-    define: { CHECKS: "false", PROXY_ROUTES: String(features.proxyRoutes) },
+    define: {
+      CHECKS: "false",
+      PROXY_ROUTES: String(features.proxyRoutes),
+      OBSERVED: String(features.observed),
+    },
     alias: { zproxy: packageRoot },
     plugins: [inMemory(sources), apart([LOG_PACKAGE, HTTP_PACKAGE])],
     // So that a package is loaded the same way whether it is apart or not.

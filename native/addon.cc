@@ -522,6 +522,13 @@ napi_value OpenFileCount(napi_env env, napi_callback_info) {
   return integerOf(env, zp_thread_open_files());
 }
 
+napi_value ExitNow(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  auto status = static_cast<int>(arguments.integer(0, "status", 0, 255));
+  if (arguments.ok()) zp_thread_exit(status);
+  return nullptr;
+}
+
 struct Function {
   const char* name;
   napi_callback call;
@@ -560,6 +567,7 @@ constexpr Function kFunctions[] = {
     {"pinThread", PinThread},
     {"raiseFileLimit", RaiseFileLimit},
     {"openFileCount", OpenFileCount},
+    {"exitNow", ExitNow},
 };
 
 }  // namespace

@@ -78,6 +78,11 @@ int zp_thread_open_files(void)
     return count;
 }
 
+void zp_thread_exit(int status)
+{
+    _exit(status);
+}
+
 int zp_thread_eventfd(void)
 {
     int fd = eventfd(0, EFD_CLOEXEC);

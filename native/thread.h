@@ -25,4 +25,7 @@ int zp_thread_eventfd(void);
 // Adds 1 to an eventfd. 0 or -errno.
 int zp_thread_signal(int fd);
 
+// Ends the process at once: no handler, no waiting for a thread that hangs in a write.
+void zp_thread_exit(int status);
+
 #endif

@@ -173,6 +173,11 @@ export interface Addon {
   raiseFileLimit(): number;
   /** Open descriptors of this process (entries of /proc/self/fd). */
   openFileCount(): number;
+  /**
+   * Ends the process at once (`_exit(2)`). For a log that hangs in write(2): Node's own exit would
+   * wait for that thread.
+   */
+  exitNow(status: number): never;
 }
 
 /** Loads the addon from an absolute path. Throws Node's own error when the file does not load. */

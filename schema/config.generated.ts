@@ -37,17 +37,17 @@ export const serverDefaults = {
 
 /** What is logged and where it goes. */
 export interface Logging {
-  /** The least severe level that is logged. Default `"info"`. */
+  /** The least severe level that is logged. `access_log` does not depend on it. Default `"info"`. */
   readonly level?: "trace" | "debug" | "info" | "warn" | "error" | "off";
-  /** Records held between the workers and the log writer. When it is full, a record is dropped and counted; a worker never waits. Default 100000 records. */
+  /** Records held between each worker and the log writer, in at most 256 MiB of memory that is used only as far as it fills. When it is full, a record is dropped and counted; a worker never waits. How many were dropped is a record of its own. Default 100000 records. */
   readonly channel_size?: number;
-  /** Milliseconds between writes of buffered records. Default 1000 milliseconds. */
+  /** Milliseconds between writes of buffered records; a filling buffer is written earlier. Default 1000 milliseconds. */
   readonly flush_interval_ms?: number;
-  /** Bytes at which the log file is rotated; the last 5 files are kept. 0 is never. Default 104857600 bytes (100 MiB). */
+  /** Bytes at which the log file is rotated: it becomes `file_path` with `.1` behind it, and the last 5 are kept. 0 is never. Default 104857600 bytes (100 MiB). */
   readonly max_log_size?: number;
-  /** The log file, reopened on SIGUSR1. Absent: standard error. */
+  /** The log file, reopened on SIGUSR1. Absent: standard error. Records are JSON, one a line; on a terminal they are lines for people. */
   readonly file_path?: string;
-  /** Write one JSON record for each request. Default false. */
+  /** Write one JSON record for each request: `time`, `client`, `method`, `host`, `path` with its query as it was sent, `status`, `bytes` sent to the client with heads, `duration_ms` from the head's first byte until the answer is handed to the kernel, `upstream`, `upstream_ms` until the upstream's answer began, `route`, `id` as in error pages. Status 499: the client went before it was answered. `broken`: the connection ended inside the answer. Default false. */
   readonly access_log?: boolean;
 }
 

@@ -30,6 +30,10 @@ export function lowerServer(config: Config): ServerIr {
     logging: {
       level: logging?.level ?? loggingDefaults.level,
       filePath: logging?.file_path,
+      accessLog: logging?.access_log ?? loggingDefaults.access_log,
+      channelSize: logging?.channel_size ?? loggingDefaults.channel_size,
+      flushIntervalMs: logging?.flush_interval_ms ?? loggingDefaults.flush_interval_ms,
+      maxLogSize: logging?.max_log_size ?? loggingDefaults.max_log_size,
     },
   };
 }

@@ -16,9 +16,6 @@ export function emitServer(server: ServerIr): Code {
         [new Name("port"), port],
       ] as const,
   );
-  const { level, filePath } = server.logging;
-  const file = filePath === undefined ? [] : [property(new Name("filePath"), filePath, 2)];
-  const logging = [property(new Name("level"), level, 2), ...file];
   const trusts = server.trustedProxies.length > 0;
   const balances = server.reuseportBalancing === "cbpf";
   const lines = [
@@ -31,7 +28,7 @@ export function emitServer(server: ServerIr): Code {
     ...(balances ? [code`${REUSEPORT_PROGRAM},`] : []),
     ...(server.hugePages ? [code`hugePages: true,`] : []),
     ...emitPrivileges(server),
-    code`logging: {\n${indent(joinCode(logging))}\n},`,
+    code`logging: {\n${indent(emitLogging(server))}\n},`,
   ];
   const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
   const program = balances
@@ -53,6 +50,18 @@ function emitPrivileges({ dropPrivileges }: ServerIr): Code[] {
     ...(group === undefined ? [] : [property(new Name("group"), group, 2)]),
   ];
   return [code`dropPrivileges: {\n${indent(joinCode(lines))}\n},`];
+}
+
+function emitLogging({ logging }: ServerIr): Code {
+  const { level, filePath, accessLog, channelSize, flushIntervalMs, maxLogSize } = logging;
+  return joinCode([
+    code`level: ${level},`,
+    ...(filePath === undefined ? [] : [property(new Name("filePath"), filePath, 2)]),
+    code`accessLog: ${accessLog},`,
+    code`channelSize: ${channelSize},`,
+    code`flushIntervalMs: ${flushIntervalMs},`,
+    code`maxLogSize: ${maxLogSize},`,
+  ]);
 }
 
 function emitTrusted({ trustedProxies }: ServerIr): Code {

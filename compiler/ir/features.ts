@@ -7,13 +7,20 @@ export interface Features {
   readonly proxyRoutes: boolean;
   /** Some group of servers is checked. */
   readonly healthChecks: boolean;
+  /** Requests are told to the log. */
+  readonly observed: boolean;
 }
 
-export const NO_FEATURES: Features = { proxyRoutes: false, healthChecks: false };
+export const NO_FEATURES: Features = {
+  proxyRoutes: false,
+  healthChecks: false,
+  observed: false,
+};
 
-export function featuresOf({ routes, upstreams }: Ir): Features {
+export function featuresOf({ server, routes, upstreams }: Ir): Features {
   return {
     proxyRoutes: routes.some(({ target }) => target.kind === "proxy"),
     healthChecks: upstreams.some(({ healthCheck }) => healthCheck !== undefined),
+    observed: server.logging.accessLog,
   };
 }

@@ -34,6 +34,11 @@ export interface ServerIr {
   readonly logging: {
     readonly level: "trace" | "debug" | "info" | "warn" | "error" | "off";
     readonly filePath: string | undefined;
+    readonly accessLog: boolean;
+    readonly channelSize: number;
+    readonly flushIntervalMs: number;
+    /** 0 is never. */
+    readonly maxLogSize: number;
   };
 }
 

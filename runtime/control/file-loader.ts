@@ -148,6 +148,7 @@ export function openRoots(program: Program, routes: readonly Route[], addon: Add
     if (settings.kind !== "file") return;
     const route = routes[index]!;
     route.isDirectory = statSync(settings.path).isDirectory();
+    route.filePath = Buffer.from(resolve(settings.path));
     if (route.isDirectory && settings.mode === "memory") route.memory ??= new ByteMap();
     const root = route.isDirectory ? settings.path : dirname(settings.path);
     const fd = addon.openRoot(resolve(root));

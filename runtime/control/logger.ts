@@ -1,29 +1,45 @@
-// The server's log: pino on the main thread, to standard error or a file.
+// The server's log: pino on the main thread for what it says itself, the workers' rings beside it,
+// one writer behind both.
 
 import pino, { type Logger } from "pino";
 import type { LoggingSettings } from "../data/api.ts";
+import { LogChannels } from "./log-channel.ts";
+import { LogWriter } from "./log-writer.ts";
 
 export interface ServerLog {
   readonly logger: Logger;
+  readonly channels: LogChannels;
   /** Opens the file again after it was moved away. */
   reopen(): void;
-  flush(): void;
+  /**
+   * Writes everything, in `limitMs` or a little more. False: the destination hangs, and may keep
+   * the process from ending.
+   */
+  finish(limitMs: number): Promise<boolean>;
 }
 
 /** Opens the log. Throws when `file_path` can't be opened for appending. */
 export function openLog(settings: LoggingSettings): ServerLog {
-  const destination = pino.destination({
-    dest: settings.filePath ?? 2,
-    append: true,
-    mkdir: false,
-    sync: true,
-  });
   const level = settings.level === "off" ? "silent" : settings.level;
+  const writer = new LogWriter({
+    filePath: settings.filePath,
+    fileBytesMax: settings.maxLogSize,
+    onRoom: () => channels.drain(),
+    onTrouble: (text) => logger.error(text),
+  });
+  const logger = pino({ level, base: null }, writer);
+  const { channelSize, flushIntervalMs } = settings;
+  const channels = new LogChannels(writer, logger, channelSize, flushIntervalMs);
   return {
-    logger: pino({ level, base: null }, destination),
-    reopen: () => {
-      if (settings.filePath !== undefined) destination.reopen();
+    logger,
+    channels,
+    reopen: () => writer.reopen(),
+    async finish(limitMs) {
+      channels.stop();
+      channels.flush();
+      if (!(await writer.flushed(limitMs))) return false;
+      channels.flush(); // what was dropped in the meantime
+      return writer.flushed(limitMs);
     },
-    flush: () => destination.flushSync(),
   };
 }

@@ -13,6 +13,8 @@ export interface WorkerStart {
   /** The worker's index; descriptors it holds are noted under it. */
   readonly owner: number;
   readonly cpu: number;
+  /** The ring for the worker's log records. */
+  readonly logMemory: SharedArrayBuffer;
   readonly listeners: readonly number[];
   /** Client connections of each worker; null: they are not limited. */
   readonly connectionCounts: Int32Array | null;
@@ -49,5 +51,6 @@ export type FromWorker =
   | { readonly type: "ready"; readonly wakeFd: number; readonly arena: ArenaPages }
   | { readonly type: "drained" }
   | { readonly type: "pong" }
-  | { readonly type: "warning"; readonly text: string }
+  /** The log's ring is filling, or holds what should not wait. */
+  | { readonly type: "log" }
   | { readonly type: "statistics"; readonly statistics: WorkerStatistics };

@@ -17,12 +17,16 @@ import { attachProgram, openListeners } from "./listeners.ts";
 import { openLog, type ServerLog } from "./logger.ts";
 import type { FromWorker, ToWorker, WorkerStart, WorkerStatistics } from "./messages.ts";
 import { dropPrivileges } from "./privileges.ts";
+import { RequestLines } from "./request-line.ts";
 import { Resolver } from "./resolver.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 
 /** A worker that dies at once is not restarted faster than this. */
 const RESTART_DELAY_MS = 100;
+/** How long the end waits for a log that does not keep up; and when it is to come at once. */
+const LAST_RECORDS_MS = 2000;
+const LAST_RECORDS_AT_ONCE_MS = 100;
 
 interface WorkerSlot {
   readonly index: number;
@@ -44,6 +48,7 @@ export class Supervisor {
   private cpus: number[] = [];
   private balanceMemory!: BalanceMemory;
   private balance: readonly GroupMemory[] = [];
+  private readonly requestLines: RequestLines;
   private readonly healthChecks: HealthChecks;
   private readonly rateWords: Int32Array | null;
   private connectionCounts: Int32Array | null = null;
@@ -62,6 +67,7 @@ export class Supervisor {
       exitWith([`can't open the log file: ${(error as Error).message}`]);
     }
     this.logger = this.log.logger;
+    this.requestLines = new RequestLines(program);
     this.healthChecks = new HealthChecks((text) => this.logger.info(text));
     const limited = program.routes.some((route) => route.limits.rateLimitRequestsPerMin > 0);
     this.rateWords = limited ? rateWords(RATE_BUCKETS, randomBytes(4).readInt32LE()) : null;
@@ -73,6 +79,7 @@ export class Supervisor {
       await this.start();
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
+      await this.log.finish(LAST_RECORDS_AT_ONCE_MS);
       exitWith(error.message.split("\n"));
     }
   }
@@ -177,6 +184,7 @@ export class Supervisor {
       addonPath: this.addonPath,
       owner: slot.index,
       cpu: this.cpus[slot.index % this.cpus.length]!,
+      logMemory: this.log.channels.memoryFor(slot.index, this.requestLines),
       listeners: slot.listeners,
       rateWords: this.rateWords,
       connectionCounts: this.connectionCounts,
@@ -210,8 +218,8 @@ export class Supervisor {
       case "pong":
         this.pinged.delete(slot);
         return;
-      case "warning":
-        this.logger.warn(`worker ${slot.index}: ${message.text}`);
+      case "log":
+        this.log.channels.drain();
         return;
       case "statistics":
         this.onStatistics(slot, message.statistics);
@@ -223,13 +231,14 @@ export class Supervisor {
     this.pinged.delete(slot);
     slot.worker = null;
     slot.wakeFd = -1;
+    this.log.channels.drain(); // what it still had to say comes before what is said of it
     const closed = this.addon.releaseOwner(slot.index);
     if (this.rateWords !== null) releaseLocks(this.rateWords, slot.index);
     if (this.connectionCounts !== null) Atomics.store(this.connectionCounts, slot.index, 0);
     this.balanceMemory.clearWorker(slot.index, this.balance);
     if (this.stopping) {
       slot.ended = true;
-      if (this.slots.every((each) => each.ended && each.worker === null)) this.exit(0);
+      if (this.slots.every((each) => each.ended && each.worker === null)) void this.exit(0);
       return;
     }
     this.logger.error(
@@ -284,7 +293,10 @@ export class Supervisor {
 
   /** The first signal drains, the second ends at once. */
   private stop(): void {
-    if (this.stopping) this.exit(1);
+    if (this.stopping) {
+      void this.exit(1);
+      return;
+    }
     this.stopping = true;
     this.resolver.stop();
     this.healthChecks.stop();
@@ -295,13 +307,14 @@ export class Supervisor {
     if (limit === 0) return;
     setTimeout(() => {
       this.logger.warn(`requests still under way after ${limit} s are cut off`);
-      this.exit(0);
+      void this.exit(0);
     }, limit * 1000).unref();
   }
 
-  private exit(code: number): never {
+  private async exit(code: number): Promise<void> {
     if (code === 0) this.logger.info("zproxy has stopped");
-    this.log.flush();
+    const limitMs = code === 0 ? LAST_RECORDS_MS : LAST_RECORDS_AT_ONCE_MS;
+    if (!(await this.log.finish(limitMs))) this.addon.exitNow(code);
     process.exit(code);
   }
 }

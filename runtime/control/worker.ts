@@ -9,6 +9,7 @@ import { arenaBytes, type BufferCounts, Buffers } from "../data/buffers.ts";
 import { ConnectionTable } from "../data/connection.ts";
 import { ConnectionLimit } from "../data/connection-limit.ts";
 import { EventLoop } from "../data/event-loop.ts";
+import { LogRingWriter } from "../data/log-ring.ts";
 import { RateLimiter } from "../data/rate-limiter.ts";
 import { Ring } from "../data/ring.ts";
 import { Route } from "../data/route.ts";
@@ -18,6 +19,7 @@ import type { GroupMemory } from "./balance-memory.ts";
 import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
 import type { ArenaPages } from "./huge-pages.ts";
 import type { FromWorker, ServerAddresses, ToWorker, WorkerStart } from "./messages.ts";
+import { writeWarning } from "./worker-log.ts";
 
 const SQ_ENTRIES = 4096;
 const CQ_ENTRIES = 16384;
@@ -48,7 +50,7 @@ class WorkerThread {
     this.addon = addon;
     addon.pinThread(start.cpu);
     this.groups = makeGroups(program, start.balance);
-    const routes = program.routes.map((settings) => new Route(settings, this.groups));
+    const routes = program.routes.map((settings, at) => new Route(settings, this.groups, at));
     openRoots(program, routes, addon);
     const memoryFiles = readMemoryFiles(program);
     const serverCount = program.upstreams.reduce((sum, group) => sum + group.servers.length, 0);
@@ -76,6 +78,8 @@ class WorkerThread {
       this.sockaddrBase + sockaddrBytes,
     );
     this.wakeFd = addon.eventfd(start.owner);
+    const { channelSize, accessLog } = program.server.logging;
+    const log = new LogRingWriter(start.logMemory, channelSize, sayFilling);
     this.loop = new EventLoop({
       owner: start.owner,
       ring: new Ring(memory, (toSubmit, minComplete, timeoutMs) =>
@@ -95,8 +99,12 @@ class WorkerThread {
       isTrustedProxy: program.server.isTrustedProxy ?? null,
       rateLimiter: start.rateWords && new RateLimiter(start.rateWords, start.owner),
       idPrefix: randomBytes(4).toString("hex"),
+      accessLog: accessLog ? log : undefined,
       onWake: () => this.onWake(),
-      onWarning: (text) => say({ type: "warning", text }),
+      onWarning: (text) => {
+        writeWarning(log, `worker ${start.owner}: ${text}`);
+        sayFilling();
+      },
     });
     start.addresses.forEach((servers, group) => {
       servers.forEach((addresses, server) => {
@@ -190,4 +198,9 @@ function expect<T extends object>(value: T | number, what: string): T {
 
 function say(message: FromWorker): void {
   parentPort!.postMessage(message);
+}
+
+/** Has the log read before its time. */
+function sayFilling(): void {
+  say({ type: "log" });
 }

@@ -74,6 +74,13 @@ export interface LoggingSettings {
   readonly level: "trace" | "debug" | "info" | "warn" | "error" | "off";
   /** Absent: standard error. */
   readonly filePath?: string;
+  /** A record for each request. */
+  readonly accessLog: boolean;
+  /** Records that wait for the log's writer, for each worker. */
+  readonly channelSize: number;
+  readonly flushIntervalMs: number;
+  /** Bytes at which the file is rotated; 0 is never. */
+  readonly maxLogSize: number;
 }
 
 /**

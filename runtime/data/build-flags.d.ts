@@ -3,3 +3,6 @@
 
 /** Some route passes requests on. */
 declare const PROXY_ROUTES: boolean;
+
+/** Requests are told to the log. */
+declare const OBSERVED: boolean;

@@ -11,17 +11,22 @@ export function readPeerText(loop: EventLoop, connection: Connection): void {
   connection.addressLength = Math.max(0, loop.calls.peerAddress(connection.fd, loop.addresses, at));
 }
 
+/** Reads the peer's address into `loop.clientAddress`. False: the kernel does not know it. */
+export function readPeerAddress(loop: EventLoop, connection: Connection): boolean {
+  readPeerText(loop, connection);
+  const start = connection.slot * ADDRESS_BYTES_MAX;
+  return loop.clientAddress.parse(loop.addresses, start, start + connection.addressLength);
+}
+
 /**
  * Reads the address of the request's client into `loop.clientAddress`: the peer's, or the one that
  * trusted proxies have named. False when the kernel does not know the peer any more: the connection
  * has broken off.
  */
 export function readClientAddress(loop: EventLoop, connection: Connection): boolean {
-  readPeerText(loop, connection);
-  const start = connection.slot * ADDRESS_BYTES_MAX;
   const { clientAddress, isTrustedProxy, request } = loop;
   request.isForwarded = false;
-  if (!clientAddress.parse(loop.addresses, start, start + connection.addressLength)) return false;
+  if (!readPeerAddress(loop, connection)) return false;
   if (isTrustedProxy === null || !isTrustedProxy(clientAddress)) return true;
   request.isForwarded = true;
   followForwardedFor(request.bytes, request.fields, isTrustedProxy, clientAddress);

@@ -14,6 +14,7 @@ import {
   RESPONSE_NONE,
 } from "./connection.ts";
 import { type EventLoop, TARGET_SCRATCH } from "./event-loop.ts";
+import * as observer from "./exchange-observer.ts";
 import * as files from "./files.ts";
 import { isHeadComplete } from "./head-end.ts";
 import {
@@ -140,6 +141,7 @@ function processHead(loop: EventLoop, connection: Connection): boolean {
   if (headEnd === SCAN_INCOMPLETE && inEnd - inStart < loop.headBytesMax) {
     if (connection.headStartedTick < 0) {
       connection.headStartedTick = loop.timers.tick;
+      observer.headStarted(loop, connection);
       loop.timers.set(connection.slot, loop.headerTimeoutMs);
     }
     connection.headScanned = Math.max(inStart, inEnd - 1);
@@ -159,6 +161,7 @@ function processHead(loop: EventLoop, connection: Connection): boolean {
   connection.inStart = headEnd;
   const waited = connection.headStartedTick < 0 ? 0 : loop.timers.tick - connection.headStartedTick;
   connection.headStartedTick = -1;
+  observer.begin(loop, connection);
   connection.requestState = request.bodyMode === BODY_NONE ? REQUEST_DONE : REQUEST_BODY;
   // The answer before this one may still be going out, to a client that has stopped reading.
   if (!connection.sending) loop.timers.clear(connection.slot);
@@ -229,13 +232,13 @@ function dispatch(
     return;
   }
   const route = loop.routes[index]!;
+  connection.route = route;
   const status = checkRoute(route, loop, connection, headBytes, waited);
   if (status !== 0) {
     if (status === 405) client.reply(loop, connection, 405, route.allow);
     else client.refuse(loop, connection, status);
     return;
   }
-  connection.route = route;
   if (PROXY_ROUTES && route.isProxy) proxy.begin(loop, connection, route);
   else files.begin(loop, connection, route);
 }

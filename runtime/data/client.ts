@@ -15,6 +15,7 @@ import {
   ROLE_CLIENT,
 } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import * as observer from "./exchange-observer.ts";
 import { continueSending } from "./file-answer.ts";
 import { BODY_CHUNKED, BODY_LENGTH } from "./http1-request.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, REPLY_BYTES_MAX } from "./reply.ts";
@@ -70,6 +71,7 @@ export function reply(
   allow: Uint8Array = NOTHING,
 ): void {
   const { sockets, replies } = loop;
+  observer.answer(loop, connection, status);
   const bodyLeft = connection.requestState === REQUEST_BODY;
   if (bodyLeft) {
     const short =
@@ -100,6 +102,7 @@ export function connectionLine(connection: Connection): Uint8Array {
  * sends. What is left of the request's body is dropped.
  */
 export function endExchange(loop: EventLoop, connection: Connection): void {
+  observer.end(loop, connection);
   connection.responseState = RESPONSE_NONE;
   connection.route = null;
   connection.peer = null;

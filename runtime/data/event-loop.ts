@@ -35,6 +35,7 @@ import { BUFFER_NONE, type Buffers } from "./buffers.ts";
 import * as client from "./client.ts";
 import * as clientInput from "./client-input.ts";
 import { type Connection, type ConnectionTable, ROLE_CLIENT } from "./connection.ts";
+import { ExchangeObserver } from "./exchange-observer.ts";
 import * as fileAnswer from "./file-answer.ts";
 import { FileCache } from "./file-cache.ts";
 import type { FileStore } from "./file-store.ts";
@@ -42,6 +43,7 @@ import * as files from "./files.ts";
 import { RequestHead } from "./http1-request.ts";
 import { ResponseHead } from "./http1-response.ts";
 import { IpAddress } from "./ip-address.ts";
+import type { LogRingWriter } from "./log-ring.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import { ReplyWriter } from "./reply.ts";
 import type { CompletionSink, Ring } from "./ring.ts";
@@ -82,6 +84,8 @@ export interface LoopParts {
   readonly rateLimiter: RateLimiter | null;
   /** Eight hexadecimal digits that begin every request id of this worker. */
   readonly idPrefix: string;
+  /** Takes a record of each request; absent: nobody wants them. */
+  readonly accessLog?: LogRingWriter | undefined;
   /** Called on the loop when the main thread has signalled. */
   readonly onWake: () => void;
   readonly onWarning: (text: string) => void;
@@ -127,6 +131,8 @@ export class EventLoop implements CompletionSink {
   /** The client of the request that is being looked at; set by `readClientAddress`. */
   readonly clientAddress = new IpAddress();
   readonly owner: number;
+  /** Told about each request; null: nobody wants to know. */
+  readonly observer: ExchangeObserver | null;
   /** The largest head limit and header timeout of any route: they hold until a route is known. */
   readonly headBytesMax: number;
   readonly headerTimeoutMs: number;
@@ -168,6 +174,7 @@ export class EventLoop implements CompletionSink {
       (file) => this.fileCache.release(file),
     );
     this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
+    this.observer = OBSERVED ? this.makeObserver(parts) : null;
     this.request = new RequestHead(this.bytes);
     this.response = new ResponseHead(this.bytes);
     this.routes = parts.routes;
@@ -206,6 +213,20 @@ export class EventLoop implements CompletionSink {
   /** The wall clock at the beginning of this turn. */
   get realtimeSecs(): number {
     return this.clock[CLOCK_REALTIME_SECS]!;
+  }
+
+  private makeObserver({ accessLog, clock, slotCountMax, idPrefix }: LoopParts) {
+    if (OBSERVED && accessLog !== undefined) {
+      const { sockets } = this;
+      const { queuedBytes } = sockets;
+      const observer = new ExchangeObserver(accessLog, clock, slotCountMax, queuedBytes, idPrefix);
+      sockets.onClose = (connection) => {
+        // A tunnel has no end but that of its connection.
+        if (connection.role === ROLE_CLIENT) observer.end(connection, !connection.tunnel);
+      };
+      return observer;
+    }
+    return null;
   }
 
   /** Serves until it is told to drain and the last connection has gone. */

@@ -16,6 +16,7 @@ import * as client from "./client.ts";
 import * as input from "./client-input.ts";
 import { type Connection, RESPONSE_BODY, RESPONSE_NONE } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import * as observer from "./exchange-observer.ts";
 import { judgeConditions, rangeRecord, valueEnd, valueStart } from "./file-conditions.ts";
 import type { FileEntry } from "./file-entry.ts";
 import {
@@ -114,6 +115,7 @@ function readRanges(loop: EventLoop, connection: Connection, file: FileEntry): n
 
 function notModified(loop: EventLoop, connection: Connection, file: FileEntry): void {
   const { bytes, replies } = loop;
+  observer.answer(loop, connection, 304);
   const start = loop.sockets.compose(connection, REPLY_BYTES_MAX);
   if (start < 0) {
     client.abort(loop, connection);
@@ -141,6 +143,7 @@ function writeHead(
   partial: boolean,
 ): number {
   const { bytes, replies } = loop;
+  observer.answer(loop, connection, partial ? 206 : 200);
   let at = replies.writeDate(writeBytes(bytes, start, partial ? PARTIAL : OK));
   if (partial) {
     at = file.writeLines(bytes, at, 0, file.validatorsEnd);
@@ -271,6 +274,7 @@ export function onRead(loop: EventLoop, connection: Connection, result: number):
 function sendParts(loop: EventLoop, connection: Connection, file: FileEntry, count: number): void {
   const { bytes, sockets, replies } = loop;
   const ranges = connection.ranges!;
+  observer.answer(loop, connection, 206);
   const start = sockets.compose(connection, REPLY_BYTES_MAX * 2);
   if (start < 0) {
     client.abort(loop, connection);
@@ -371,6 +375,7 @@ function sendPiece(loop: EventLoop, connection: Connection, file: FileEntry): vo
     return;
   }
   if (sent > 0) connection.fileOffset += sent;
+  if (OBSERVED && sent > 0) loop.sockets.queuedBytes[connection.slot]! += sent;
   if (connection.fileOffset === connection.fileEnd) {
     continueSending(loop, connection);
     return;

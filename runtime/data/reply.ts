@@ -62,6 +62,8 @@ export class ReplyWriter {
   /** Eight digits of the worker, eight of the request. */
   private readonly idPrefix: Uint8Array;
   private requestCount = 0;
+  /** The number of the request that is answered, where requests have one; -1: count on. */
+  givenNumber = -1;
   /** Goes with 429: set before it is written. */
   retryAfterSecs = 0;
 
@@ -129,7 +131,8 @@ export class ReplyWriter {
 
   private writeId(to: number): number {
     let at = writeBytes(this.bytes, to, this.idPrefix);
-    this.requestCount = (this.requestCount + 1) | 0;
+    if (this.givenNumber === -1) this.requestCount = (this.requestCount + 1) | 0;
+    else this.requestCount = this.givenNumber;
     for (let shift = 28; shift >= 0; shift -= 4)
       this.bytes[at++] = HEX[(this.requestCount >>> shift) & 15]!;
     return at;

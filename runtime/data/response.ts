@@ -14,6 +14,7 @@ import {
   RESPONSE_WAITING,
 } from "./connection.ts";
 import { type EventLoop, HEAD_SCRATCH } from "./event-loop.ts";
+import * as observer from "./exchange-observer.ts";
 import { FIELD_UPGRADE, SCAN_BAD, SCAN_INCOMPLETE } from "./http1-fields.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE } from "./http1-request.ts";
 import { RESPONSE_HEAD_GROWTH, writeResponseHead } from "./proxy-head.ts";
@@ -72,6 +73,7 @@ function pumpHead(loop: EventLoop, connection: Connection, peer: Connection): bo
     return false;
   }
   if (switches) {
+    observer.answer(loop, connection, 101);
     if (passHead(loop, connection, peer, headEnd)) tunnel.open(loop, connection, peer);
     return false;
   }
@@ -139,6 +141,7 @@ function startResponse(
     client.fail(loop, connection, 502);
     return;
   }
+  observer.answer(loop, connection, response.status);
   // Written aside: its source is where it goes, and where a chunk's size line goes.
   const scratchEnd = writeResponseHead(response, connection, loop.replies, HEAD_SCRATCH);
   let bodyStart = headEnd;

@@ -9,6 +9,8 @@ import type { UpstreamGroup } from "./upstream-server.ts";
 
 export class Route {
   readonly key: string;
+  /** Its place in the program, by which records name it. */
+  readonly place: number;
   readonly isProxy: boolean;
   readonly prefixBytes: number;
   readonly limits: RouteLimits;
@@ -33,15 +35,16 @@ export class Route {
 
   // File routes. `rootFd` is a directory or the one file; set by `FileStore` at start.
   readonly index: Uint8Array;
-  /** The absolute path of a route to a single file. */
-  readonly filePath: Uint8Array;
+  /** The path of a route to a single file; made absolute at start. */
+  filePath: Uint8Array;
   rootFd = -1;
   isDirectory = false;
   /** Memory mode: path below the root → index of the file. */
   memory: ByteMap | null = null;
 
-  constructor(settings: RouteSettings, groups: readonly UpstreamGroup[]) {
+  constructor(settings: RouteSettings, groups: readonly UpstreamGroup[], place = 0) {
     const { limits } = settings;
+    this.place = place;
     this.key = settings.key;
     this.isProxy = settings.kind === "proxy";
     this.prefixBytes = settings.prefix.length;

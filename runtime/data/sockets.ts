@@ -39,6 +39,10 @@ export class Sockets {
   private readonly segments: Int32Array;
   /** Connections whose receive found no buffer. */
   readonly starving: Connection[] = [];
+  /** Bytes queued on each slot, counted where requests are observed. */
+  readonly queuedBytes: Float64Array;
+  /** Called where requests are observed, for each connection that closes. */
+  onClose: ((connection: Connection) => void) | null = null;
 
   constructor(
     ring: Ring,
@@ -56,6 +60,7 @@ export class Sockets {
     this.owners = owners;
     this.releaseFile = releaseFile;
     this.segments = new Int32Array(slotCountMax * SEGMENT_COUNT_MAX * 4);
+    this.queuedBytes = new Float64Array(OBSERVED ? slotCountMax : 0);
   }
 
   /**
@@ -149,6 +154,7 @@ export class Sockets {
     this.segments[at + 2] = end;
     connection.segmentCount++;
     connection.segmentOpen = false;
+    if (OBSERVED) this.queuedBytes[connection.slot]! += end - start;
   }
 
   /**
@@ -179,7 +185,9 @@ export class Sockets {
   /** Ends the last, open segment at `end`. */
   extend(connection: Connection, end: number): void {
     check(connection.segmentOpen);
-    this.segments[this.lastSegment(connection) + 2] = end;
+    const at = this.lastSegment(connection) + 2;
+    if (OBSERVED) this.queuedBytes[connection.slot]! += end - this.segments[at]!;
+    this.segments[at] = end;
   }
 
   private lastSegment(connection: Connection): number {
@@ -253,6 +261,7 @@ export class Sockets {
    */
   close(connection: Connection): void {
     if (connection.closing) return;
+    if (OBSERVED && this.onClose !== null) this.onClose(connection);
     connection.closing = true;
     connection.peer = null;
     if (connection.pendingOps > 0) {

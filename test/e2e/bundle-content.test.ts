@@ -53,6 +53,16 @@ test("a configuration with upstreams holds proxy code", async () => {
   for (const module of PROXY_MODULES) assert.ok(modules.includes(module), module);
 });
 
+test("a configuration without an access log has nothing that follows requests", async () => {
+  const logged = `[logging]\naccess_log = true\n${PROXY}`;
+  const traces = [/ExchangeObserver = class/, /(?<!if \(false\) \S*)\.queuedBytes\[/];
+  const [on, off] = await Promise.all([serverText(logged), serverText(PROXY)]);
+  for (const trace of traces) {
+    assert.ok(trace.test(on), `${trace} with an access log`);
+    assert.ok(!trace.test(off), `${trace} without`);
+  }
+});
+
 test(`the quickstart's server has at most ${QUICKSTART_BYTES_MAX} bytes minified`, async () => {
   const { length } = await serverText(readFileSync("examples/quickstart.toml", "utf8"), true);
   assert.ok(length <= QUICKSTART_BYTES_MAX, `${length} bytes`);

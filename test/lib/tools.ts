@@ -15,6 +15,7 @@ const PACKAGES = {
   nginx: "nginx-light",
   openssl: "openssl",
   python3: "python3",
+  script: "bsdutils",
   strace: "strace",
   wrk: "wrk",
 } as const;

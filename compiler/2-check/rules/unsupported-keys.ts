@@ -10,10 +10,6 @@ export interface UnsupportedKey {
 }
 
 export const unsupportedKeys: readonly UnsupportedKey[] = [
-  { path: ["logging", "channel_size"] },
-  { path: ["logging", "flush_interval_ms"] },
-  { path: ["logging", "max_log_size"] },
-  { path: ["logging", "access_log"], off: [false] },
   { path: ["performance", "io"], off: ["auto", "io_uring"] },
   { path: ["tls"] },
   { path: ["upstreams", "*", "servers", "*"], startsWith: "https://" },

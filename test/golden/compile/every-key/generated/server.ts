@@ -28,5 +28,9 @@ export const server: ServerSettings = {
   logging: {
     level: "debug",
     filePath: "/var/log/zproxy.log",
+    accessLog: true,
+    channelSize: 5000,
+    flushIntervalMs: 250,
+    maxLogSize: 0,
   },
 };

@@ -11,5 +11,9 @@ export const server: ServerSettings = {
   io: "auto",
   logging: {
     level: "info",
+    accessLog: false,
+    channelSize: 100_000,
+    flushIntervalMs: 1000,
+    maxLogSize: 104_857_600,
   },
 };
