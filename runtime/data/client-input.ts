@@ -16,7 +16,7 @@ import {
 import { type EventLoop, TARGET_SCRATCH } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
 import * as files from "./files.ts";
-import { isHeadComplete } from "./head-end.ts";
+import { isScanDue } from "./head-end.ts";
 import {
   FIELD_EXPECT,
   SCAN_BAD_VERSION,
@@ -131,7 +131,7 @@ function processHead(loop: EventLoop, connection: Connection): boolean {
   if (connection.headStartedTick >= 0) {
     const from = connection.headScanned;
     connection.headScanned = inEnd;
-    if (inEnd - inStart < loop.headBytesMax && !isHeadComplete(bytes, inStart, from, inEnd)) {
+    if (inEnd - inStart < loop.headBytesMax && !isScanDue(bytes, inStart, from, inEnd)) {
       awaitHead(loop, connection);
       return false;
     }

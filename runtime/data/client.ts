@@ -139,12 +139,13 @@ function closeAfterSending(loop: EventLoop, connection: Connection): void {
 
 /** All is sent and the connection is to end. */
 function finish(loop: EventLoop, connection: Connection): void {
-  if (!connection.linger || connection.inputEnded) {
+  if (connection.inputEnded || !(connection.linger || connection.hasInput)) {
     loop.sockets.close(connection);
     return;
   }
-  // Closing now would reset the connection under the answer if the client is still sending
-  // (RFC 9112 §9.6): say FIN, read on for a while, then close.
+  // Closing now would reset the connection under the answer if the client is still sending, or has
+  // sent another request (RFC 9112 §9.6): say FIN, read on for a while, then close.
+  connection.linger = true;
   connection.closeWhenSent = false;
   connection.requestState = REQUEST_DISCARD;
   if (!connection.receiving) loop.sockets.dropInput(connection);
@@ -181,7 +182,7 @@ export function onSent(loop: EventLoop, connection: Connection, result: number):
 
 /** Nothing is being sent: the client's time runs only while it owes us its body. */
 function awaitOthers(loop: EventLoop, connection: Connection): void {
-  if (connection.requestState === REQUEST_BODY && connection.receiving)
+  if (connection.requestState === REQUEST_BODY && (connection.receiving || connection.starved))
     loop.timers.set(connection.slot, connection.route!.bodyTimeoutMs);
   else loop.timers.clear(connection.slot);
 }
@@ -225,6 +226,9 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
     connection.keepAlive = false;
     connection.linger = true;
     reply(loop, connection, 408);
+  } else if (connection.requestState === REQUEST_BODY && connection.starved) {
+    // Its bytes may be here; we had no buffer for them. Its time runs on once there is one.
+    loop.timers.set(connection.slot, connection.route!.bodyTimeoutMs);
   } else if (connection.requestState === REQUEST_BODY && connection.receiving) {
     if (PROXY_ROUTES && connection.peer !== null) upstream.leave(loop, connection, connection.peer);
     fail(loop, connection, 408);

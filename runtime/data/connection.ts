@@ -80,13 +80,13 @@ export class Connection {
   chunks: ChunkState | null = null;
   keepAlive = true;
   responseState = RESPONSE_NONE;
+  /** Where the search for the end of an incomplete head goes on; an upstream's: 0 between heads. */
+  headScanned = 0;
 
   // Clients only.
   /** Part of the count of connections that a limit is about. */
   admitted = false;
   requestState = REQUEST_HEAD;
-  /** Where a search for the end of an incomplete head goes on. */
-  headScanned = 0;
   /** The tick at which the first piece of an incomplete head came; -1 between heads. */
   headStartedTick = -1;
   isHead = false;
@@ -184,9 +184,9 @@ export class Connection {
     this.bodyRemaining = 0;
     this.keepAlive = true;
     this.responseState = RESPONSE_NONE;
+    this.headScanned = 0;
     this.admitted = false;
     this.requestState = REQUEST_HEAD;
-    this.headScanned = 0;
     this.headStartedTick = -1;
     this.isHead = false;
     this.expectsContinue = false;

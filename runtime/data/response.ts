@@ -15,6 +15,7 @@ import {
 } from "./connection.ts";
 import { type EventLoop, HEAD_SCRATCH } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
+import { isScanDue } from "./head-end.ts";
 import { FIELD_UPGRADE, SCAN_BAD, SCAN_INCOMPLETE } from "./http1-fields.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE } from "./http1-request.ts";
 import { RESPONSE_HEAD_GROWTH, writeResponseHead } from "./proxy-head.ts";
@@ -58,11 +59,17 @@ export function pump(loop: EventLoop, connection: Connection, peer: Connection):
 function pumpHead(loop: EventLoop, connection: Connection, peer: Connection): boolean {
   const { bytes, response } = loop;
   bytes[peer.inEnd] = 0;
-  const headEnd = response.scan(peer.inStart, peer.inEnd, connection.isHead);
+  const from = peer.headScanned;
+  const headEnd =
+    from > 0 && !isScanDue(bytes, peer.inStart, from, peer.inEnd)
+      ? SCAN_INCOMPLETE
+      : response.scan(peer.inStart, peer.inEnd, connection.isHead);
   if (headEnd === SCAN_INCOMPLETE && loop.sockets.makeRoom(peer)) {
+    peer.headScanned = peer.inEnd;
     if (!peer.receiving) loop.sockets.receiveMore(peer);
     return false;
   }
+  peer.headScanned = 0;
   // 101 ends HTTP on this connection: only for a client that has asked, and to a named protocol.
   const switches = headEnd >= 0 && response.status === 101;
   const agreed = connection.wantsUpgrade && response.fields.has(FIELD_UPGRADE);

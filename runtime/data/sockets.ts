@@ -37,7 +37,7 @@ export class Sockets {
   private readonly releaseFile: (file: FileEntry) => void;
   /** Four words a segment: buffer to free (or BUFFER_NONE), start, end, unused. */
   private readonly segments: Int32Array;
-  /** Connections whose receive found no buffer. */
+  /** Connections whose receive found no buffer, the one that has waited longest first. */
   readonly starving: Connection[] = [];
   /** Bytes queued on each slot, counted where requests are observed. */
   readonly queuedBytes: Float64Array;
@@ -217,6 +217,13 @@ export class Sockets {
     return this.segments[at] === BUFFER_NONE ? this.segments[at + 1]! : -1;
   }
 
+  /** Whether the first segment is not the queue's own and begins at `start`: nothing has gone. */
+  isUnsent(connection: Connection, start: number): boolean {
+    if (connection.segmentCount === 0) return false;
+    const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
+    return this.segments[at] === BUFFER_NONE && this.segments[at + 1] === start;
+  }
+
   /** Sends the first segment, unless a send is in flight or there is nothing to send. */
   send(connection: Connection): void {
     if (connection.sending || connection.connecting || connection.segmentCount === 0) return;
@@ -304,12 +311,15 @@ export class Sockets {
   /** Receives again for connections that found no buffer, as many as there are buffers now. */
   feed(): void {
     const group = this.buffers.bodyGroup;
-    let rounds = Math.min(this.starving.length, this.buffers.available(group));
-    while (rounds-- > 0) {
-      const connection = this.starving.pop()!;
+    const { starving } = this;
+    const rounds = Math.min(starving.length, this.buffers.available(group));
+    for (let at = 0; at < rounds; at++) {
+      const connection = starving[at]!;
       if (!connection.starved) continue; // its slot has been given away since
       connection.starved = false;
       if (!connection.closing && !connection.receiving) this.receive(connection, group, false);
     }
+    for (let at = rounds; at < starving.length; at++) starving[at - rounds] = starving[at]!;
+    starving.length -= rounds;
   }
 }

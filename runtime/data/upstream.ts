@@ -22,7 +22,7 @@ import {
   ROLE_UPSTREAM,
 } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
-import { isHeadComplete } from "./head-end.ts";
+import { isHeadWhole } from "./head-end.ts";
 import { BODY_UNTIL_CLOSE } from "./http1-request.ts";
 import * as proxy from "./proxy.ts";
 import * as response from "./response.ts";
@@ -175,9 +175,15 @@ function tryNext(loop: EventLoop, connection: Connection, status: number): void 
 export function onSent(loop: EventLoop, peer: Connection, result: number): void {
   const connection = peer.peer;
   if (result < 0) {
+    if (connection === null) loop.sockets.close(peer);
+    else if (mayRepeatUnsent(loop, connection, peer)) repeat(loop, connection, peer);
+    else if (isEndDelayed(peer)) onEnd(loop, connection, peer, result);
     // The answer may be here all the same: an upstream that refuses a body closes early. What the
     // receive reports decides; there is nothing more to send.
-    if (connection === null) loop.sockets.close(peer);
+    return;
+  }
+  if (isEndDelayed(peer)) {
+    onEnd(loop, connection!, peer, 0);
     return;
   }
   loop.sockets.onSent(peer, result);
@@ -232,11 +238,12 @@ export function onReceived(
 function isTooEarly(loop: EventLoop, connection: Connection, peer: Connection): boolean {
   const sentEnd = loop.sockets.borrowedStart(peer);
   const { sentStart } = connection;
-  return sentEnd >= 0 && !isHeadComplete(loop.bytes, sentStart, sentStart, sentEnd);
+  return sentEnd >= 0 && !isHeadWhole(loop.bytes, sentStart, sentEnd);
 }
 
 /** The upstream's FIN (0), or an error. */
 function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result: number): void {
+  const delayed = peer.inputEnded;
   peer.inputEnded = true;
   peer.keepAlive = false;
   if (peer.responseState === RESPONSE_BODY) {
@@ -250,6 +257,8 @@ function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result
     repeat(loop, connection, peer);
     return;
   }
+  // Whether anything has gone is known when the send completes.
+  if (peer.sending && !delayed && mayRepeatUnsent(loop, connection, peer)) return;
   leave(loop, connection, peer);
   client.fail(loop, connection, 502);
 }
@@ -257,6 +266,17 @@ function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result
 /** A request may go out again when it may be made twice and all of it is still here. */
 function canRepeat(connection: Connection): boolean {
   return connection.isIdempotent && !connection.bodyStreamed;
+}
+
+/** Whether a connection has ended before the send was complete that decides what follows. */
+function isEndDelayed(peer: Connection): boolean {
+  return peer.inputEnded && peer.responseState === RESPONSE_WAITING;
+}
+
+/** Whether nothing of a request has gone out: then it may, whatever its method. */
+function mayRepeatUnsent(loop: EventLoop, connection: Connection, peer: Connection): boolean {
+  if (!peer.reused || connection.retried || connection.bodyStreamed) return false;
+  return !peer.hasInput && loop.sockets.isUnsent(peer, connection.sentStart);
 }
 
 /** Sends the request once more, over a fresh connection: the pooled one had gone stale. */
@@ -311,10 +331,13 @@ export function onTimer(loop: EventLoop, peer: Connection): void {
   } else if (peer.connecting) {
     leave(loop, connection, peer);
     tryNext(loop, connection, 504);
-  } else if (connection.sending && !peer.receiving) {
-    // The client is slow, not the upstream; its own timer looks after it.
+  } else if (peer.starved || (connection.sending && !peer.receiving)) {
+    // We are slow, or the client is, whose own timer looks after it; not the upstream.
     loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
-  } else if (connection.requestState === REQUEST_BODY && connection.receiving) {
+  } else if (
+    connection.requestState === REQUEST_BODY &&
+    (connection.receiving || connection.starved)
+  ) {
     loop.timers.set(peer.slot, RESPONSE_IDLE_MS); // likewise, while it sends its body
   } else {
     leave(loop, connection, peer);

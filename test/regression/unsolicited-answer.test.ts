@@ -66,6 +66,21 @@ async function disturbed(text: string, requestFirst: boolean): Promise<Answer> {
   return answer;
 }
 
+/** What a new request gets whose idle connection is reset right behind it. */
+async function resetBehind(text: string): Promise<Answer> {
+  const client = await RawClient.connect(server.port);
+  await client.send(request("GET /"));
+  await client.answer();
+  await halt();
+  await client.send(text);
+  idle?.resetAndDestroy();
+  await sleep(10);
+  server.process.kill("SIGCONT");
+  const answer = await client.answer();
+  client.close();
+  return answer;
+}
+
 const GET = request("GET /");
 const POST = request("POST /", ["Content-Length: 0"]);
 
@@ -80,6 +95,19 @@ for (const [name, text, requestFirst, expected] of [
     for (let round = 0; round < ROUNDS; round++) {
       const { status, body } = await disturbed(text, requestFirst);
       assert.equal(status, expected, `round ${round}: ${body}`);
+    }
+  });
+}
+
+for (const [name, text] of [
+  ["GET", GET],
+  ["POST", POST],
+  ["POST with a body", request("POST /", ["Content-Length: 4"], "body")],
+] as const) {
+  test(`a ${name} of which nothing could be sent goes out on another connection`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const { status, body } = await resetBehind(text);
+      assert.equal(status, 200, `round ${round}: ${body}`);
     }
   });
 }
