@@ -17,6 +17,8 @@ export interface LimitWork {
   readonly secs: number;
   readonly rounds: number;
   readonly addresses: readonly string[];
+  /** One word: arrivals at the start and the end of races for one place; absent: no races. */
+  readonly races?: Int32Array;
 }
 
 export interface LimitResult {
@@ -25,6 +27,8 @@ export interface LimitResult {
   readonly admitted: number;
   /** Times that the limit was passed by more than those about to be refused. */
   readonly passed: number;
+  /** Races that this thread won. */
+  readonly won: number;
 }
 
 function run(work: LimitWork): LimitResult {
@@ -49,7 +53,28 @@ function run(work: LimitWork): LimitResult {
     if (sum > connectionsMax + connectionCounts.length - 1) passed++;
     connections.release();
   }
-  return { granted, admitted, passed };
+  const won = work.races === undefined ? 0 : race(work, connections, work.races);
+  return { granted, admitted, passed, won };
+}
+
+/** Asks for a place at the same time as all other threads, again and again. */
+function race(work: LimitWork, connections: ConnectionLimit, races: Int32Array): number {
+  const threads = work.connectionCounts.length;
+  let arrivals = 0;
+  const meet = () => {
+    arrivals += threads;
+    Atomics.add(races, 0, 1);
+    while (Atomics.load(races, 0) < arrivals);
+  };
+  let won = 0;
+  for (let round = 0; round < work.rounds; round++) {
+    meet();
+    const taken = connections.take();
+    if (taken) won++;
+    meet();
+    if (taken) connections.release();
+  }
+  return won;
 }
 
 parentPort!.postMessage(run(workerData as LimitWork));

@@ -7,6 +7,8 @@ import { build } from "esbuild";
 import { rateWords, releaseLocks } from "zproxy/runtime/data/rate-limiter.ts";
 import type { LimitResult, LimitWork } from "../lib/limit-worker.ts";
 
+/** Each is met by two threads that spin, so there are not too many. */
+const RACES = 3_000;
 const THREADS = 3;
 const ROUNDS = 20_000;
 /** Reached late in the run: of each address there are ROUNDS × THREADS / 4. */
@@ -90,4 +92,27 @@ test("a thread waits for the lock of one that died until it is opened", async ()
   assert.equal(early, undefined, "nobody is let in past a lock");
   releaseLocks(words, LOCKED_BY);
   assert.deepEqual((await result).granted, [5]);
+});
+
+test("of threads that race for the last place one gets it, every time", async () => {
+  const code = await workerCode();
+  const threads = 2;
+  const connectionCounts = new Int32Array(new SharedArrayBuffer(threads * 4));
+  const shared = {
+    ready: new Int32Array(new SharedArrayBuffer(4)),
+    races: new Int32Array(new SharedArrayBuffer(4)),
+    rateWords: rateWords(1, 7),
+    connectionCounts,
+    connectionsMax: 1,
+    requestsMax: 1,
+    secs: SECS,
+    rounds: RACES,
+    addresses: ["10.0.0.1"],
+  };
+  const owners = Array.from({ length: threads }, (_, owner) => owner);
+  const results = await Promise.all(owners.map((owner) => resultOf(code, { ...shared, owner })));
+  assert.equal(
+    results.reduce((sum, { won }) => sum + won, 0),
+    RACES,
+  );
 });
