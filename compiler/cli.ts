@@ -5,6 +5,7 @@ import { BundleError } from "./bundle.ts";
 import { checkCommand } from "./commands/check.ts";
 import { type Command, EXIT_ERRORS, EXIT_OK, EXIT_USAGE, UsageError } from "./commands/command.ts";
 import { compileCommand } from "./commands/compile.ts";
+import { diffCommand } from "./commands/diff.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { runCommand } from "./commands/run.ts";
 import { testCommand } from "./commands/test.ts";
@@ -16,6 +17,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["run", runCommand],
   ["explain", explainCommand],
   ["test", testCommand],
+  ["diff", diffCommand],
 ]);
 
 function help(): string {

@@ -181,7 +181,8 @@ function joinFile(root: string, rest: string): string {
   } catch {
     // Bytes that are not UTF-8 stay escaped: a name with them cannot be printed either.
   }
-  return `${root.replace(/\/+$/, "")}/${decoded}`;
+  // Several slashes are one, as the kernel reads them.
+  return `${root.replace(/\/+$/, "")}/${decoded.replace(/\/+/g, "/")}`;
 }
 
 /** Undefined for a request that could not be read. */

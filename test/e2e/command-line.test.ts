@@ -78,6 +78,13 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [1, "test", "failing.toml", "--format", "sarif"],
   [1, "test", "bad.toml"],
   [2, "test", "tested.toml", "--format", "xml"],
+  [0, "diff", "good.toml", "doubtful.toml"],
+  [1, "diff", "good.toml", "doubtful.toml", "--exit-code"],
+  [0, "diff", "good.toml", "good.toml", "--exit-code", "--deny-wider"],
+  [1, "diff", "good.toml", "bad.toml"],
+  [2, "diff", "good.toml"],
+  [2, "diff", "good.toml", "good.toml", "--format", "xml"],
+  [2, "diff", "nowhere:good.toml", "good.toml"],
   [2],
   [2, "chekc"],
   [2, "check", "--format", "xml"],
@@ -117,6 +124,20 @@ test("test says how many passed, and where the others failed", () => {
   const { stdout } = zproxy(["test", "failing.toml", "--coverage"]);
   assert.match(stdout, /^failing\.toml:9:19: error: the file should be \/srv\/b\.txt, but is/);
   assert.match(stdout, /\n1 of 1 routes reached\n0 passed, 1 failed\n$/);
+});
+
+test("diff reads what git has in its history", () => {
+  const git = (...args: string[]) => {
+    const identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
+    const { status, stderr } = spawnSync("git", [...identity, ...args], { cwd: FOLDER });
+    assert.equal(status, 0, String(stderr));
+  };
+  writeFileSync(join(FOLDER, "moved.toml"), GOOD.replace("/srv/www", "/srv/other"));
+  git("init", "--quiet");
+  git("add", "good.toml");
+  git("commit", "--quiet", "--message", "first");
+  const { stdout } = zproxy(["diff", "HEAD:good.toml", "moved.toml"]);
+  assert.match(stdout, /files of \/srv\/www \(index\.html\) becomes files of \/srv\/other/);
 });
 
 test("compile reports on standard error and writes nothing for a bad file", () => {

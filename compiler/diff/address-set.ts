@@ -1,0 +1,97 @@
+// Sets of client addresses, as sorted ranges, and their differences.
+
+import {
+  type AddressRange,
+  EVERY_IPV4,
+  EVERY_IPV6,
+  parseRange,
+} from "../2-check/values/address-range.ts";
+import { parseCidr } from "../2-check/values/cidr.ts";
+import type { AddressBlockIr, RouteIr } from "../ir/ir.ts";
+
+export type AddressSet = readonly AddressRange[];
+
+/** The clients a route lets in: `denied_ips` wins, an empty `allowed_ips` is everybody. */
+export function clientsOf({ allowedClients, deniedClients }: RouteIr): AddressSet {
+  const allowed = allowedClients.length === 0 ? [EVERY_IPV4, EVERY_IPV6] : rangesOf(allowedClients);
+  return subtract(allowed, rangesOf(deniedClients));
+}
+
+export function rangesOf(blocks: readonly AddressBlockIr[]): AddressSet {
+  return blocks.map(({ text }) => parseRange(text)!);
+}
+
+/** Every address that is in `from` and not in `minus`. */
+export function subtract(from: AddressSet, minus: AddressSet): AddressSet {
+  let left = [...from];
+  for (const { version, first, last } of minus) {
+    left = left.flatMap((range) => {
+      if (range.version !== version || last < range.first || range.last < first) return [range];
+      const pieces: AddressRange[] = [];
+      if (range.first < first) pieces.push({ version, first: range.first, last: first - 1n });
+      if (last < range.last) pieces.push({ version, first: last + 1n, last: range.last });
+      return pieces;
+    });
+  }
+  return left.toSorted(compareRanges);
+}
+
+/** Every address that is in both. */
+export function intersect(a: AddressSet, b: AddressSet): AddressSet {
+  return subtract(a, subtract(a, b));
+}
+
+function compareRanges(a: AddressRange, b: AddressRange): number {
+  return a.version - b.version || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
+}
+
+export function has(set: AddressSet, { version, first }: AddressRange): boolean {
+  return set.some((it) => it.version === version && it.first <= first && first <= it.last);
+}
+
+/** One address of the set, as text; undefined when it is empty. */
+export function anyOf(set: AddressSet): string | undefined {
+  const [range] = set;
+  return range === undefined ? undefined : printAddress(range.version, range.first);
+}
+
+/** Of more blocks than this, the rest is counted. */
+const BLOCKS_MAX = 6;
+
+/** The set in blocks, such as `10.0.0.0/8, 192.0.2.1`. */
+export function printSet(set: AddressSet): string {
+  const blocks = set.flatMap(blocksOf);
+  if (blocks.length === 2 && blocks[0] === "0.0.0.0/0" && blocks[1] === "::/0") return "everybody";
+  const shown = blocks.slice(0, BLOCKS_MAX).join(", ");
+  return blocks.length > BLOCKS_MAX ? `${shown} and ${blocks.length - BLOCKS_MAX} more` : shown;
+}
+
+/** The fewest blocks that make up a range. */
+function blocksOf({ version, first, last }: AddressRange): string[] {
+  const bitsMax = version === 4 ? 32 : 128;
+  const blocks: string[] = [];
+  for (let at = first; at <= last; ) {
+    let bits = 0;
+    // As large as the address is aligned, and as the range goes on.
+    while (bits < bitsMax) {
+      const size = 1n << BigInt(bits + 1);
+      if (at % size !== 0n || at + size - 1n > last) break;
+      bits++;
+    }
+    const text = printAddress(version, at);
+    blocks.push(bits === 0 ? text : `${text}/${bitsMax - bits}`);
+    at += 1n << BigInt(bits);
+  }
+  return blocks;
+}
+
+function printAddress(version: 4 | 6, address: bigint): string {
+  if (version === 4) {
+    return [24n, 16n, 8n, 0n].map((shift) => (address >> shift) & 0xffn).join(".");
+  }
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    ((address >> BigInt(112 - index * 16)) & 0xffffn).toString(16),
+  );
+  const block = parseCidr(groups.join(":"));
+  return block.ok ? block.value.text : groups.join(":");
+}

@@ -1,0 +1,60 @@
+// What the comparison of two configurations finds, as plain data.
+
+import type { AddressSet } from "./address-set.ts";
+import type { Region } from "./regions.ts";
+
+/** Whether a change lets more through than before, or less. */
+export type Mark = "wider" | "narrower" | "neutral";
+
+/** Methods by name, and perhaps all others. */
+export interface MethodSet {
+  readonly names: readonly string[];
+  /** Every method but these is in the set as well. */
+  readonly except: readonly string[] | undefined;
+}
+
+/** Sizes above `from` up to `to`. */
+export interface SizeRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Which requests of a region a change is about; what is absent takes all of them. */
+export interface Condition {
+  readonly clients?: AddressSet;
+  readonly methods?: MethodSet;
+  readonly bodyBytes?: SizeRange;
+  readonly headBytes?: SizeRange;
+}
+
+/** A request that a change shows itself by. */
+export interface Witness {
+  readonly method: string;
+  readonly host: string;
+  readonly path: string;
+  readonly client: string;
+  readonly bodyBytes: number;
+  /** Bytes that the head is padded to; 0: none. */
+  readonly headBytes: number;
+}
+
+/** Requests that are treated differently, all in the same way. */
+export interface Change {
+  readonly kind: "route" | "target" | "clients" | "methods" | "body size" | "head size";
+  readonly mark: Mark;
+  /** What changes, in words. */
+  readonly text: string;
+  /** Empty: everywhere. */
+  readonly regions: readonly Region[];
+  readonly condition: Condition;
+  readonly witness: Witness;
+}
+
+/** A setting that no single request shows. */
+export interface SettingChange {
+  /** The key path. */
+  readonly key: string;
+  readonly mark: Mark;
+  readonly before: string;
+  readonly after: string;
+}

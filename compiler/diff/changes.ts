@@ -1,0 +1,241 @@
+// Which requests two configurations treat differently, worked out region by region. In a region the
+// answer depends on what the checks look at, in their order: size of the head, client, method, size
+// of the body. For each of them the requests whose verdict changes are a class; where all verdicts
+// stay, only the target is left to differ.
+
+import { parseRange } from "../2-check/values/address-range.ts";
+import type { Ir, RouteIr } from "../ir/ir.ts";
+import { anyOf, clientsOf, has, intersect, printSet, subtract } from "./address-set.ts";
+import type { Change, Mark, MethodSet, SizeRange, Witness } from "./change.ts";
+import {
+  EVERY_METHOD,
+  hasMethod,
+  isEmpty,
+  methodsOf,
+  onlyMethods,
+  pickMethod,
+  printMethods,
+  subtractMethods,
+} from "./method-set.ts";
+import { type Region, regionsOf } from "./regions.ts";
+import { describeTarget, targetOf } from "./target.ts";
+
+/** A client like any other, of a block that is kept for examples (RFC 5737). */
+const ANY_CLIENT = "192.0.2.1";
+const ANY_CLIENT_RANGE = parseRange(ANY_CLIENT)!;
+const FILE_METHODS = ["GET", "HEAD"];
+/** Tried for a witness, in this order; then those that rules name. */
+const METHODS = [...FILE_METHODS, "POST", "PUT"];
+
+type Part = Omit<Change, "regions" | "witness"> & { readonly witness: Partial<Witness> };
+
+/** Every class of requests that changes; those of the same two routes and wording are one. */
+export function changesBetween(before: Ir, after: Ir): Change[] {
+  const merged = new Map<string, Change>();
+  for (const region of regionsOf(before, after)) {
+    for (const part of partsOf(region)) {
+      const key = JSON.stringify([region.before?.key, region.after?.key, part.kind, part.text]);
+      const known = merged.get(key);
+      if (known !== undefined) {
+        merged.set(key, { ...known, regions: [...known.regions, region] });
+        continue;
+      }
+      const witness = { ...plainWitness(region), ...part.witness };
+      merged.set(key, { ...part, witness, regions: [region] });
+    }
+  }
+  return [...merged.values(), ...headLimitChange(before, after)];
+}
+
+/** Before the route is known, the largest limit of any route holds: for every request. */
+function headLimitChange(before: Ir, after: Ir): Change[] {
+  const old = largestHead(before);
+  const young = largestHead(after);
+  if (old === young) return [];
+  const headBytes = rangeBetween(old, young);
+  const witness = { method: "OPTIONS", host: "any.invalid", path: "*", client: ANY_CLIENT };
+  return [
+    {
+      kind: "head size",
+      mark: young > old ? "wider" : "narrower",
+      text: `heads up to ${young} bytes are read at all, was ${old}`,
+      regions: [],
+      condition: { headBytes },
+      witness: { ...witness, bodyBytes: 0, headBytes: headBytes.to },
+    },
+  ];
+}
+
+function largestHead({ routes, limits }: Ir): number {
+  const sizes = routes.map((route) => route.limits.maxRequestHeaderSize);
+  return sizes.length === 0 ? limits.maxRequestHeaderSize : Math.max(...sizes);
+}
+
+function partsOf(region: Region): Part[] {
+  const { before, after } = region;
+  if (before === undefined && after === undefined) return [];
+  if (before === undefined) {
+    const text = `new: ${describeTarget(after!, region)}`;
+    return [{ kind: "route", mark: "wider", text, condition: {}, witness: {} }];
+  }
+  if (after === undefined) {
+    const text = `removed, was ${describeTarget(before, region)}`;
+    return [{ kind: "route", mark: "narrower", text, condition: {}, witness: {} }];
+  }
+  return [
+    ...targetParts(region, before, after),
+    ...clientParts(before, after),
+    ...methodParts(before, after),
+    ...bodyParts(before, after),
+    ...headParts(before, after),
+  ];
+}
+
+function targetParts(region: Region, before: RouteIr, after: RouteIr): Part[] {
+  if (targetOf(before, region) === targetOf(after, region)) return [];
+  const text = `${describeTarget(before, region)} becomes ${describeTarget(after, region)}`;
+  return [{ kind: "target", mark: "neutral", text, condition: {}, witness: {} }];
+}
+
+function clientParts(before: RouteIr, after: RouteIr): Part[] {
+  const old = clientsOf(before);
+  const young = clientsOf(after);
+  const part = (set: typeof old, mark: Mark, verb: string): Part[] => {
+    const client = anyOf(set);
+    if (client === undefined) return [];
+    const text = `clients ${printSet(set)} are ${verb}`;
+    return [{ kind: "clients", mark, text, condition: { clients: set }, witness: { client } }];
+  };
+  return [
+    ...part(subtract(young, old), "wider", "let in"),
+    ...part(subtract(old, young), "narrower", "refused"),
+  ];
+}
+
+function methodParts(before: RouteIr, after: RouteIr): Part[] {
+  const old = answeredMethods(before);
+  const young = answeredMethods(after);
+  const part = (mark: Mark, verb: string, set: MethodSet): Part[] => {
+    if (isEmpty(set)) return [];
+    const text = `${printMethods(set)} ${verb}`;
+    const witness = { method: pickMethod(set) };
+    return [{ kind: "methods", mark, text, condition: { methods: set }, witness }];
+  };
+  return [
+    ...part("wider", "allowed", subtractMethods(young, old)),
+    ...part("narrower", "refused", subtractMethods(old, young)),
+    ...unreadable(before, after),
+  ];
+}
+
+/** What the policy lets pass and the handler answers. */
+function answeredMethods(route: RouteIr): MethodSet {
+  const allowed = methodsOf(route);
+  return route.target.kind === "proxy" ? allowed : onlyMethods(allowed, FILE_METHODS);
+}
+
+/** Methods that files never answer, and that only one of two file routes lets pass its policy. */
+function unreadable(before: RouteIr, after: RouteIr): Part[] {
+  if (before.target.kind !== "file" || after.target.kind !== "file") return [];
+  const readable = { names: FILE_METHODS, except: undefined };
+  const old = subtractMethods(methodsOf(before), readable);
+  const young = subtractMethods(methodsOf(after), readable);
+  return [
+    ...largeBodies(before, after, subtractMethods(young, old)),
+    ...largeBodies(before, after, subtractMethods(old, young)),
+  ];
+}
+
+/**
+ * Files refuse other methods in any case, but behind the check of the body: with a body that is
+ * too large, such a method was or becomes 413 where it is 405 otherwise.
+ */
+function largeBodies(before: RouteIr, after: RouteIr, methods: MethodSet): Part[] {
+  if (isEmpty(methods)) return [];
+  const from = Math.min(before.limits.maxRequestBodySize, after.limits.maxRequestBodySize);
+  const bodyBytes = { from, to: Number.MAX_SAFE_INTEGER };
+  const larger = Math.max(before.limits.maxRequestBodySize, after.limits.maxRequestBodySize);
+  if (larger >= Number.MAX_SAFE_INTEGER) return [];
+  const text = `${printMethods(methods)} with a large body refused by another check`;
+  const witness = { method: pickMethod(methods), bodyBytes: larger + 1 };
+  return [{ kind: "methods", mark: "neutral", text, condition: { methods, bodyBytes }, witness }];
+}
+
+function bodyParts(before: RouteIr, after: RouteIr): Part[] {
+  const old = before.limits.maxRequestBodySize;
+  const young = after.limits.maxRequestBodySize;
+  if (old === young) return [];
+  const bodyBytes = rangeBetween(old, young);
+  const mark = young > old ? "wider" : "narrower";
+  const text = `bodies up to ${young} bytes, was ${old}`;
+  // Files refuse methods behind this check, so one that their rules let pass will do.
+  const sets = [methodsOf(before), methodsOf(after)];
+  const method = firstMethod([before, after].map(answeredMethods)) ?? firstMethod(sets);
+  const witness = { bodyBytes: bodyBytes.from + 1, ...(method === undefined ? {} : { method }) };
+  return [{ kind: "body size", mark, text, condition: { bodyBytes }, witness }];
+}
+
+function headParts(before: RouteIr, after: RouteIr): Part[] {
+  const old = before.limits.maxRequestHeaderSize;
+  const young = after.limits.maxRequestHeaderSize;
+  if (old === young) return [];
+  const headBytes = rangeBetween(old, young);
+  const mark = young > old ? "wider" : "narrower";
+  const text = `heads up to ${young} bytes, was ${old}`;
+  const witness = { headBytes: headBytes.to };
+  return [{ kind: "head size", mark, text, condition: { headBytes }, witness }];
+}
+
+function rangeBetween(a: number, b: number): SizeRange {
+  return { from: Math.min(a, b), to: Math.max(a, b) };
+}
+
+/** A request that passes as many checks as it can on both sides, so that the changed one shows. */
+function plainWitness({ host, path, before, after }: Region): Witness {
+  const routes = [before, after].filter((route) => route !== undefined);
+  const clients = routes.map(clientsOf).reduce(intersect);
+  const lenient = routes.map(clientsOf).find((set) => set.length > 0);
+  const usual = has(clients, ANY_CLIENT_RANGE) ? ANY_CLIENT : undefined;
+  const client = usual ?? anyOf(clients) ?? anyOf(lenient ?? []) ?? ANY_CLIENT;
+  const method = firstMethod(routes.map(answeredMethods)) ?? "GET";
+  return { host, path, client, method, bodyBytes: 0, headBytes: 0 };
+}
+
+/** A method that is in every one of the sets. */
+function firstMethod(sets: readonly MethodSet[]): string | undefined {
+  return [...METHODS, ...sets.flatMap(({ names }) => names)].find((name) =>
+    sets.every((set) => hasMethod(set, name)),
+  );
+}
+
+/** Of a change in many regions, witnesses are looked for in so many. */
+const REGIONS_TRIED_MAX = 8;
+
+/**
+ * Further witnesses of a change, for when the first one meets the same refusal on both sides: all
+ * that its condition leaves open, at each value where a check of the two routes may turn.
+ */
+export function* otherWitnesses({ regions, condition, witness }: Change): Generator<Witness> {
+  for (const { host, path, before, after } of regions.slice(0, REGIONS_TRIED_MAX)) {
+    const routes = [before, after].filter((route) => route !== undefined);
+    const sets = routes.map(clientsOf);
+    const clients =
+      condition.clients === undefined
+        ? [witness.client, ...sets.flatMap((set) => anyOf(set) ?? [])]
+        : [witness.client];
+    const named = routes.flatMap((route) => route.allowedMethods.map(({ text }) => text));
+    const all = [...METHODS, ...named, pickMethod({ names: [], except: named })];
+    const methods = all.filter((it) => hasMethod(condition.methods ?? EVERY_METHOD, it));
+    const bodies =
+      condition.bodyBytes === undefined
+        ? [0, ...routes.map(({ limits }) => limits.maxRequestBodySize + 1)]
+        : [witness.bodyBytes];
+    for (const client of clients) {
+      for (const method of methods) {
+        for (const bodyBytes of bodies) {
+          yield { ...witness, host, path, client, method, bodyBytes };
+        }
+      }
+    }
+  }
+}

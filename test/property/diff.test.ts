@@ -1,0 +1,172 @@
+// Random pairs of configurations and random requests: what the comparison works out agrees with
+// asking both programs. An answer that changes is always inside a reported class, and the witness
+// of every reported class changes its answer.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRange } from "zproxy/compiler/2-check/values/address-range.ts";
+import { lower } from "zproxy/compiler/3-lower/lower.ts";
+import { emit } from "zproxy/compiler/4-emit/emit.ts";
+import { has } from "zproxy/compiler/diff/address-set.ts";
+import type { Change, Witness } from "zproxy/compiler/diff/change.ts";
+import { type ComparedSide, compare } from "zproxy/compiler/diff/compare.ts";
+import { hasMethod } from "zproxy/compiler/diff/method-set.ts";
+import { ask, headOf, sameAnswer } from "zproxy/compiler/diff/replay.ts";
+import { loadProbe } from "zproxy/compiler/load-program.ts";
+import type { Config, Route, RouteSecurity } from "zproxy/schema/config.generated.ts";
+import { type Random, withRandom } from "../lib/random.ts";
+import { referenceRoute } from "../lib/reference-router.ts";
+
+const PAIRS = 15;
+const REQUESTS = 1000;
+
+const PATTERNS = ["*", "*.a", "*.b.a", "*.c.b.a", "a", "b.a", "c.b.a", "::1"];
+const HOSTS = ["a", "b.a", "x.a", "c.b.a", "x.b.a", "y.c.b.a", "::1", "other", "127.0.0.1"];
+const PREFIXES = ["/", "/a", "/a/b", "/a/b/", "/ab", "/b", "//", "/a//b", "/%2F"];
+const PATHS = ["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/ab/x", "/b", "//", "/a//b", "/c/%2F/d"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "X-A"];
+const BLOCKS = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "0.0.0.0/1", "2001:db8::/32", "::/0"];
+const CLIENTS = ["10.1.2.3", "10.1.2.4", "10.2.0.0", "9.255.255.255", "192.0.2.1", "2001:db8::1"];
+const BODIES = [0, 5, 10, 11, 20, 21, 10_485_760, 10_485_761];
+const HEADS = [0, 256, 257, 512, 513, 8192, 8193];
+
+function some<T>(random: Random, items: readonly T[], oneIn: number): T[] {
+  return items.filter(() => random.below(oneIn) === 0);
+}
+
+function randomSecurity(random: Random): RouteSecurity {
+  return {
+    allowed_methods: random.below(2) === 0 ? [] : some(random, METHODS, 2),
+    allowed_ips: random.below(2) === 0 ? [] : some(random, BLOCKS, 3),
+    denied_ips: random.below(3) === 0 ? some(random, BLOCKS, 3) : [],
+    max_request_body_size: random.pick([10, 20, 10_485_760]),
+    max_request_header_size: random.pick([256, 512, 8192]),
+  };
+}
+
+function randomRoute(random: Random): Route {
+  const security = random.below(2) === 0 ? {} : { security: randomSecurity(random) };
+  if (random.below(3) === 0) {
+    return { path: random.pick(["/srv", "/srv/a", "/srv/a/"]), ...security };
+  }
+  if (random.below(4) === 0) return { type: "Proxy", upstream: "group", ...security };
+  const url = random.pick(["http://one", "http://one/a", "http://two/a/", "https://one"]);
+  return { type: "Proxy", url, preserve_host: random.below(4) === 0, ...security };
+}
+
+function randomConfig(random: Random): Config {
+  const routes = (): Record<string, Route> => {
+    const prefixes = new Map(some(random, PREFIXES, 2).map((it) => [it.replace(/\/$/, ""), it]));
+    return Object.fromEntries([...prefixes.values()].map((it) => [it, randomRoute(random)]));
+  };
+  const servers = random.pick([["http://s1"], ["http://s1", "http://s2"], ["http://s2:81"]]);
+  const taken = some(random, PATTERNS, 4);
+  return {
+    server: { listen: "127.0.0.1:8080" },
+    upstreams: { group: { servers } },
+    host_routes: Object.fromEntries(taken.map((it) => [it, randomRoute(random)])),
+    path_routes: Object.fromEntries(some(random, PATTERNS, 2).map((it) => [it, routes()])),
+  };
+}
+
+/** The same configuration with one route changed, which is what a review mostly sees. */
+function changed(config: Config, random: Random): Config {
+  const tables = Object.entries(config.path_routes ?? {}).filter(([, it]) => it["/a"]);
+  if (tables.length === 0) return randomConfig(random);
+  const [host, table] = random.pick(tables);
+  const route = table["/a"]!;
+  const next = random.pick([
+    randomRoute(random),
+    { ...route, security: { ...route.security, ...randomSecurity(random) } },
+    { ...route, security: { ...route.security, max_request_body_size: 20 } },
+  ]);
+  return { ...config, path_routes: { ...config.path_routes, [host]: { ...table, "/a": next } } };
+}
+
+async function sideOf(config: Config): Promise<ComparedSide> {
+  const ir = lower(config);
+  const files = emit(ir);
+  return { name: "", ir, probe: await loadProbe(files, process.cwd()), config, files };
+}
+
+function randomRequest(random: Random): Witness {
+  const headBytes = random.below(3) === 0 ? random.pick(HEADS) : 0;
+  const request = {
+    method: random.pick(METHODS),
+    host: random.pick(HOSTS),
+    path: random.pick(PATHS),
+    client: random.pick(CLIENTS),
+    bodyBytes: random.below(2) === 0 ? random.pick(BODIES) : 0,
+  };
+  return { ...request, headBytes };
+}
+
+/** Whether a change speaks of a request: its routes on both sides, its place and its condition. */
+function speaksOf(change: Change, request: Witness, before: ComparedSide, after: ComparedSide) {
+  const { clients, methods, bodyBytes, headBytes } = change.condition;
+  const size = headOf(request).length + 4;
+  const between = (range: typeof bodyBytes, value: number): boolean =>
+    range === undefined || (range.from < value && value <= range.to);
+  const old = referenceRoute(before.ir, request.host, request.path);
+  const young = referenceRoute(after.ir, request.host, request.path);
+  const inRegion = change.regions.some(
+    (region) =>
+      region.before?.key === old?.key &&
+      region.after?.key === young?.key &&
+      (region.below
+        ? request.path.startsWith(`${region.prefix}/`)
+        : request.path === region.prefix),
+  );
+  return (
+    (change.regions.length === 0 || inRegion) &&
+    (clients === undefined || has(clients, parseRange(request.client)!)) &&
+    (methods === undefined || hasMethod(methods, request.method)) &&
+    between(bodyBytes, request.bodyBytes) &&
+    between(headBytes, size)
+  );
+}
+
+test("a changed answer is inside a reported class, whose witness changes too", () =>
+  withRandom(async (random) => {
+    const kinds = new Set<string>();
+    let differences = 0;
+    for (let pair = 0; pair < PAIRS; pair++) {
+      const config = randomConfig(random);
+      const other = random.below(2) === 0 ? randomConfig(random) : changed(config, random);
+      const before = await sideOf(config);
+      const after = await sideOf(other);
+      const { changes } = compare(before, after);
+      for (const change of changes) {
+        kinds.add(change.kind);
+        const { witness } = change;
+        const told = `${change.text} ${JSON.stringify(witness)}`;
+        assert.ok(!sameAnswer(ask(witness, before), ask(witness, after)), told);
+        assert.ok(change.regions.length === 0 || speaksOf(change, witness, before, after), told);
+      }
+      for (let count = 0; count < REQUESTS; count++) {
+        const request = randomRequest(random);
+        const old = ask(request, before);
+        const young = ask(request, after);
+        if (sameAnswer(old, young)) continue;
+        differences++;
+        const told = changes.some((change) => speaksOf(change, request, before, after));
+        assert.ok(told, JSON.stringify([request, config, other]));
+      }
+    }
+    assert.ok(differences > 0);
+    assert.deepEqual([...kinds].sort(), [
+      ...["body size", "clients", "head size", "methods", "route", "target"],
+    ]);
+  }));
+
+test("a configuration compared with itself has no changes", () =>
+  withRandom(async (random) => {
+    for (let count = 0; count < 5; count++) {
+      const side = await sideOf(randomConfig(random));
+      const { changes, settings, generated } = compare(side, side);
+      assert.deepEqual(
+        { changes, settings, generated },
+        { changes: [], settings: [], generated: "" },
+      );
+    }
+  }));
