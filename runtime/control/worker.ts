@@ -23,7 +23,8 @@ import { writeWarning } from "./worker-log.ts";
 
 const SQ_ENTRIES = 4096;
 const CQ_ENTRIES = 16384;
-const CONNECTIONS_MAX = 65536;
+/** Clients' and upstreams'; a test makes it small. */
+const CONNECTIONS_MAX = Number(process.env.ZPROXY_TEST_CONNECTIONS ?? 65536);
 const BUFFER_RING_ENTRIES = 256;
 /** Address space, not memory: pages are backed when they are first used. */
 const BUFFER_COUNTS: BufferCounts = { small: 16384, large: 4096 };

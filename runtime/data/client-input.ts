@@ -117,8 +117,10 @@ export function processInput(loop: EventLoop, connection: Connection): void {
 export function awaitInput(loop: EventLoop, connection: Connection): void {
   if (connection.hasInput || connection.inputEnded || connection.closeWhenSent) return;
   if (connection.requestState === REQUEST_BODY) return; // proxy.pumpBody receives
-  if (connection.requestState === REQUEST_HEAD && !connection.sending)
+  if (connection.requestState === REQUEST_HEAD && !connection.sending) {
     loop.timers.set(connection.slot, KEEP_ALIVE_IDLE_MS);
+    loop.idleSince[connection.slot] = loop.timers.tick;
+  }
   if (connection.receiving || connection.starved) return;
   const group = connection.requestState === REQUEST_DISCARD ? loop.buffers.bodyGroup : GROUP_SMALL;
   loop.sockets.receive(connection, group, true);

@@ -24,6 +24,10 @@ import * as upstream from "./upstream.ts";
 
 export const WRITE_TIMEOUT_MS = 30_000;
 const LINGER_MS = 5_000;
+/** In `loop.idleSince`: a client that has had no answer yet. */
+const NEVER_SERVED = -1;
+/** Of a large table so many slots are looked at for an idle client, beginning behind the last. */
+const IDLE_LOOKED_AT_MAX = 1024;
 /**
  * A refused request's body up to this size is read and dropped, so that the connection can stay.
  */
@@ -32,6 +36,7 @@ const DISCARD_BYTES_MAX = 65536;
 const NOTHING = ascii("");
 
 export function onAccepted(loop: EventLoop, fd: number): void {
+  if (loop.table.isCrowded) closeLongestIdle(loop);
   const connection = loop.draining ? null : loop.table.take(ROLE_CLIENT);
   if (connection === null) {
     loop.closeFile(fd);
@@ -45,8 +50,37 @@ export function onAccepted(loop: EventLoop, fd: number): void {
     reply(loop, connection, 503);
     return;
   }
+  loop.idleSince[connection.slot] = NEVER_SERVED;
   loop.timers.set(connection.slot, loop.headerTimeoutMs);
   loop.sockets.receive(connection, GROUP_SMALL, false);
+}
+
+/** Makes room for a client by letting the one go that has been idle for longest, as nginx does. */
+function closeLongestIdle(loop: EventLoop): void {
+  const { table, idleSince } = loop;
+  const { list } = table;
+  const count = Math.min(list.length, IDLE_LOOKED_AT_MAX);
+  let longest: Connection | null = null;
+  for (let looks = 0; looks < count; looks++) {
+    if (++table.idleCursor >= list.length) table.idleCursor = 0;
+    const connection = list[table.idleCursor]!;
+    const since = idleSince[connection.slot]!;
+    if (connection.role !== ROLE_CLIENT || since === NEVER_SERVED || !isIdle(connection)) continue;
+    if (longest === null || since < idleSince[longest.slot]!) longest = connection;
+  }
+  if (longest !== null) loop.sockets.close(longest);
+}
+
+/** Whether nothing is owed to a client, and nothing of a request has come. */
+function isIdle(connection: Connection): boolean {
+  return (
+    connection.requestState === REQUEST_HEAD &&
+    connection.responseState === RESPONSE_NONE &&
+    connection.headStartedTick < 0 &&
+    connection.segmentCount === 0 &&
+    !connection.hasInput &&
+    !connection.closing
+  );
 }
 
 /**

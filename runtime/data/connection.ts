@@ -241,15 +241,24 @@ export class ConnectionTable {
   private readonly limit: ConnectionLimit | null;
   clientCount = 0;
   upstreamCount = 0;
+  /** What is above is kept for upstreams: clients that wait for them must not take their place. */
+  private readonly clientCountMax: number;
+  /** From so many clients on, idle ones have to go. */
+  private readonly clientCountHigh: number;
+  /** Where a search for an idle client goes on. */
+  idleCursor = 0;
 
   /** `limit`: on clients over all workers; null is none. */
   constructor(slotCountMax: number, limit: ConnectionLimit | null = null) {
     this.slotCountMax = slotCountMax;
+    this.clientCountMax = slotCountMax - (slotCountMax >> 3);
+    this.clientCountHigh = this.clientCountMax - (slotCountMax >> 5);
     this.limit = limit;
   }
 
   /** A connection in its constructor's state, or null when the worker holds its maximum. */
   take(role: number): Connection | null {
+    if (role === ROLE_CLIENT && this.clientCount === this.clientCountMax) return null;
     let connection = this.free.pop() ?? null;
     if (connection === null) {
       if (this.list.length === this.slotCountMax) return null;
@@ -260,6 +269,11 @@ export class ConnectionTable {
     if (role === ROLE_CLIENT) this.clientCount++;
     else this.upstreamCount++;
     return connection;
+  }
+
+  /** Whether there is hardly a slot left for another client. */
+  get isCrowded(): boolean {
+    return this.clientCount >= this.clientCountHigh;
   }
 
   /** Counts a new client. False: it is one too many, and is to be told so. */

@@ -126,6 +126,8 @@ export class EventLoop implements CompletionSink {
   readonly rateLimiter: RateLimiter | null;
   readonly files: FileStore;
   readonly fileCache: FileCache;
+  /** The tick at which each slot's client was last left waiting for; -1: it has asked nothing. */
+  readonly idleSince: Int32Array;
   /** Client addresses as text, ADDRESS_BYTES_MAX a slot; filled when first needed. */
   readonly addresses: Uint8Array;
   /** The client of the request that is being looked at; set by `readClientAddress`. */
@@ -183,6 +185,7 @@ export class EventLoop implements CompletionSink {
     this.rateLimiter = parts.rateLimiter;
     this.files = parts.files;
     this.fileCache = new FileCache(parts.calls);
+    this.idleSince = new Int32Array(parts.slotCountMax);
     this.addresses = new Uint8Array(parts.slotCountMax * ADDRESS_BYTES_MAX);
     this.writeOpenHow(OPEN_HOW_BENEATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
     this.writeOpenHow(OPEN_HOW_PLAIN, RESOLVE_NO_MAGICLINKS);
