@@ -6,7 +6,7 @@
 // Little-endian machines only (asserted too).
 
 /** Raised by a release that changes this file or runtime/native.ts. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 // ── Ring memory ─────────────────────────────────────────────────────────────────────────────────
 
@@ -251,6 +251,55 @@ export const FILE_STATUS_MODE = 5;
 export const FILE_STATUS_IS_REGULAR = 6;
 export const FILE_STATUS_IS_DIRECTORY = 7;
 export const FILE_STATUS_WORDS = 8;
+
+// ── TLS ─────────────────────────────────────────────────────────────────────────────────────────
+
+// The u32 words of a tlsStep: what to do, then what was done. Offsets are into its memory.
+export const TLS_WORD_OP = 0;
+export const TLS_WORD_HANDLE = 1;
+/** Records: where the peer's are, and how many bytes; the result is how many were taken. */
+export const TLS_WORD_INPUT = 2;
+export const TLS_WORD_INPUT_BYTES = 3;
+/** Records: room for ours; the result is how many bytes were made. */
+export const TLS_WORD_OUTPUT = 4;
+export const TLS_WORD_OUTPUT_BYTES = 5;
+/** Content to seal, or room for what is opened; the result is how many bytes were. */
+export const TLS_WORD_PLAIN = 6;
+export const TLS_WORD_PLAIN_BYTES = 7;
+/** Seal: the most content of one record. */
+export const TLS_WORD_RECORD_BYTES = 8;
+/** Result: handshake messages that the peer has sent since its handshake was done, modulo 2^32. */
+export const TLS_WORD_MESSAGES = 9;
+/** Result: 1 when OpenSSL keeps part of a record, or content. */
+export const TLS_WORD_HELD = 10;
+export const TLS_WORDS = 11;
+
+// What a step does.
+export const TLS_HANDSHAKE = 0;
+/** Records to content. */
+export const TLS_OPEN = 1;
+/** Content to records. */
+export const TLS_SEAL = 2;
+/** Makes the alert close_notify. */
+export const TLS_END = 3;
+
+// What a step returns, when it is not an error.
+/** All input is taken, and more is needed to go on. */
+export const TLS_WANT_INPUT = 0;
+/** There is no room left for the records that have to be sent. */
+export const TLS_WANT_OUTPUT = 1;
+/** The handshake is done; all content is sealed; the room for content is full. */
+export const TLS_DONE = 2;
+/** The peer's close_notify has come. */
+export const TLS_ENDED = 3;
+
+/** The largest content of a record (RFC 8446 section 5.1). */
+export const TLS_RECORD_BYTES_MAX = 16384;
+/** Ticket keys: name, MAC key and encryption key of OpenSSL's own scheme. */
+export const TLS_TICKET_KEY_BYTES = 80;
+export const TLS_CONTEXT_COUNT_MAX = 4096;
+/** With the NUL at its end. */
+export const TLS_ERROR_BYTES_MAX = 200;
 
 // ── Clock ───────────────────────────────────────────────────────────────────────────────────────
 

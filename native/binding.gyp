@@ -12,7 +12,9 @@
         "probe.c",
         "ring.c",
         "socket.c",
-        "thread.c"
+        "thread.c",
+        "tls-context.c",
+        "tls.c"
       ],
       "defines": ["NAPI_VERSION=8"],
       "cflags": ["-Wall", "-Wextra", "-fvisibility=hidden"],

@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "ring.h"
+#include "tls.h"
 
 uint8_t zp_owners[ZP_OWNER_TABLE_BYTES];
 
@@ -58,5 +59,6 @@ int zp_owner_release(int owner)
 
     while ((handle = zp_ring_of_owner(owner, 0)) >= 0) zp_ring_close(handle);
     zp_memory_release(owner);
+    zp_tls_release(owner);
     return release.closed;
 }

@@ -17,8 +17,8 @@ int zp_owner_set(int fd, int owner);
 // Strikes the descriptor out of the table, then closes it. Returns 0 or -errno.
 int zp_owner_close(int fd);
 
-// Closes every descriptor of a dead worker, its rings and its memory. Returns how many descriptors
-// it closed, rings not counted.
+// Closes every descriptor of a dead worker, its rings, memory and TLS connections. Returns how many
+// descriptors it closed, rings not counted.
 int zp_owner_release(int owner);
 
 #endif

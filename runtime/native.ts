@@ -89,8 +89,9 @@ export interface Addon {
   /**
    * Closes every descriptor that `owner` holds, also those that only its ring knows (completions
    * with USER_OP_ACCEPT or USER_OP_FILE_OPEN that nobody read, close submissions not yet taken),
-   * and frees its rings and mappings: no view of them may be touched afterwards. For a worker whose
-   * thread has ended; called from the main thread. Returns how many descriptors it closed.
+   * and frees its rings, mappings and TLS connections: no view of them may be touched afterwards.
+   * For a worker whose thread has ended; called from the main thread. Returns how many descriptors
+   * it closed.
    */
   releaseOwner(owner: number): number;
 
@@ -178,6 +179,70 @@ export interface Addon {
    * wait for that thread.
    */
   exitNow(status: number): never;
+
+  /**
+   * What TLS connections are made with, by the OpenSSL that Node is linked to: a handle that all
+   * threads may use. A server's has no certificate at first, a client's verifies nothing.
+   */
+  tlsContext(server: boolean, tls13Only: boolean): number;
+  /** Certificate with its chain, and key; both PEM, from an offset to the array's end. */
+  tlsCertificate(
+    context: number,
+    chain: Uint8Array,
+    chainOffset: number,
+    key: Uint8Array,
+    keyOffset: number,
+  ): number;
+  /**
+   * Clients that ask `context` for `name` get the certificate of `other`; "*." at its start takes
+   * one label. The first entry of a name stays. Before the first connection.
+   */
+  tlsName(context: number, name: string, other: number): number;
+  /** TLS_TICKET_KEY_BYTES of keys for session tickets. */
+  tlsTicketKeys(context: number, keys: Uint8Array, offset: number): number;
+  /** A client's: verify servers against these PEM certificates; returns how many it took. */
+  tlsRoots(context: number, pem: Uint8Array, offset: number): number;
+  /** Connections go on: they hold what they need of it. */
+  tlsContextFree(context: number): number;
+
+  /**
+   * A server's connection, known by a handle among its owner's. Like all that follows: for the
+   * owner's thread alone, and freed with the owner.
+   */
+  tlsAccept(owner: number, context: number): number;
+  /**
+   * A server that `owner` connects to, by name or address literal; its last session is kept there.
+   */
+  tlsPeer(owner: number, context: number, host: string): number;
+  /** A client's connection to a `tlsPeer`. */
+  tlsConnect(owner: number, peer: number): number;
+  /**
+   * One step of a connection, as TLS_WORD_* of native/abi.ts say. Returns one of TLS_WANT_INPUT,
+   * TLS_WANT_OUTPUT, TLS_DONE, TLS_ENDED; or -EPROTO: the connection has failed, the reason is
+   * `tlsError`, and an alert may stand in the output.
+   */
+  tlsStep(
+    owner: number,
+    memory: Uint8Array,
+    memoryOffset: number,
+    words: Uint32Array,
+    wordsOffset: number,
+  ): number;
+  /** What a handshake came to; -EINVAL before it is done. */
+  tlsFacts(owner: number, handle: number): TlsFacts | number;
+  tlsFree(owner: number, handle: number): number;
+  /** Why the last call of this thread failed, in OpenSSL's words; "" when it does not say. */
+  tlsError(): string;
+}
+
+export interface TlsFacts {
+  /** "TLSv1.2" or "TLSv1.3". */
+  readonly version: string;
+  /** OpenSSL's name of the cipher suite. */
+  readonly cipher: string;
+  /** The name the client asked for, "" when for none. */
+  readonly serverName: string;
+  readonly resumed: boolean;
 }
 
 /** Loads the addon from an absolute path. Throws Node's own error when the file does not load. */

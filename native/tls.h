@@ -1,0 +1,41 @@
+// TLS connections in user space: bytes of records in, bytes of records out, no descriptor. Known by
+// a handle among their owner's; only the owner's thread uses them, and the main thread once that
+// has ended.
+#ifndef ZP_TLS_H
+#define ZP_TLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.generated.h"
+
+// A server's side. Returns the connection's handle or -errno.
+int zp_tls_accept(int owner, int context);
+
+// A server to connect to, whose last session is kept for resumption: `host` is asked for and
+// verified as the context says. Returns its handle among the owner's peers, or -errno.
+int zp_tls_peer(int owner, int context, const char *host);
+
+// A client's side. Returns the connection's handle or -errno.
+int zp_tls_connect(int owner, int peer);
+
+// One step: see tlsStep in runtime/native.ts. All ranges in `words` have been checked against
+// `memory`.
+int zp_tls_step(int owner, uint8_t *memory, uint32_t *words);
+
+struct zp_tls_facts {
+    const char *version;
+    const char *cipher;
+    const char *server_name;
+    int resumed;
+};
+
+// Facts about a connection whose handshake is done; 0 or -EINVAL. The texts live as long as it.
+int zp_tls_facts(int owner, int handle, struct zp_tls_facts *facts);
+
+int zp_tls_free(int owner, int handle);
+
+// Frees every connection and peer of a dead worker.
+void zp_tls_release(int owner);
+
+#endif
