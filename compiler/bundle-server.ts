@@ -59,6 +59,7 @@ void serve(program);
       CHECKS: "false",
       PROXY_ROUTES: String(features.proxyRoutes),
       OBSERVED: String(features.observed),
+      TLS: String(features.tls),
     },
     alias: { zproxy: packageRoot },
     plugins: [inMemory(sources), apart([LOG_PACKAGE, HTTP_PACKAGE])],

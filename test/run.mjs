@@ -62,7 +62,7 @@ async function bundle(entry, folder, checks = true) {
     target: "node20",
     sourcemap: true,
     metafile: true,
-    define: { CHECKS: String(checks), PROXY_ROUTES: "true", OBSERVED: "true" },
+    define: { CHECKS: String(checks), PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" },
     logLevel: "error",
   });
   return { output, inputs: Object.keys(result.metafile.inputs) };

@@ -7,9 +7,11 @@ import {
   performanceDefaults,
   securityDefaults,
   serverDefaults,
+  type Tls,
+  tlsDefaults,
 } from "../../schema/config.generated.ts";
 import { parseListenAddress } from "../2-check/values/listen-address.ts";
-import type { ListenIr, ServerIr } from "../ir/ir.ts";
+import type { ListenIr, ServerIr, TlsIr } from "../ir/ir.ts";
 import { lowerAddresses } from "./lower-addresses.ts";
 
 /** `config` has passed the checks: every address parses. */
@@ -27,6 +29,7 @@ export function lowerServer(config: Config): ServerIr {
     reuseportBalancing: performance?.reuseport_balancing ?? performanceDefaults.reuseport_balancing,
     hugePages: performance?.huge_pages_enabled ?? performanceDefaults.huge_pages_enabled,
     dropPrivileges: lowerPrivileges(config),
+    tls: config.tls && lowerTls(config.tls),
     logging: {
       level: logging?.level ?? loggingDefaults.level,
       filePath: logging?.file_path,
@@ -42,6 +45,17 @@ function lowerPrivileges({ security }: Config): ServerIr["dropPrivileges"] {
   const user = security?.drop_privileges_user;
   const group = security?.drop_privileges_group;
   return user === undefined && group === undefined ? undefined : { user, group };
+}
+
+function lowerTls(tls: Tls): TlsIr {
+  const pairs = [tls, ...(tls.certificates ?? tlsDefaults.certificates)];
+  return {
+    minVersion: tls.min_version ?? tlsDefaults.min_version,
+    certificates: pairs.map(({ cert_path, key_path }) => {
+      assert(cert_path !== undefined && key_path !== undefined, "checked pair is incomplete");
+      return { certPath: cert_path, keyPath: key_path };
+    }),
+  };
 }
 
 function lowerListen(text: string): ListenIr {

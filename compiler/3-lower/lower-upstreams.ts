@@ -7,6 +7,7 @@ import {
   type HealthCheck,
   healthCheckDefaults,
   type Route,
+  routeDefaults,
   type Upstream,
   type UpstreamServer,
   upstreamDefaults,
@@ -27,13 +28,17 @@ export interface Upstreams {
 
 /** `routes` are the proxy routes that a request can reach. */
 export function lowerUpstreams(config: Config, routes: readonly Route[]): Upstreams {
-  const named = Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
-    lowerNamed(name, upstream),
+  const named = Object.entries(config.upstreams ?? {}).flatMap(([name, upstream]) => {
+    const group = lowerNamed(name, upstream);
+    const users = routes.filter((route) => route.upstream === name);
+    return users.length === 0 ? [group] : users.map((route) => withTrust(group, route));
+  });
+  const origins = routes.flatMap((route) =>
+    route.url === undefined ? [] : [withTrust(lowerOrigin(readUrl(route.url)), route)],
   );
-  const urls = routes.flatMap(({ url }) => (url === undefined ? [] : [readUrl(url)]));
-  const origins = new Map(urls.map((url) => [originOf(url), lowerOrigin(url)]));
-  const groups = [...named, ...origins.values()].sort((a, b) => compareCodeUnits(a.id, b.id));
-  const symbols = assignSymbols(groups.map(({ id, name }) => ({ id, words: name })));
+  const distinct = new Map([...named, ...origins].map((group) => [group.id, group]));
+  const groups = [...distinct.values()].sort((a, b) => compareCodeUnits(a.id, b.id));
+  const symbols = assignSymbols(groups.map((group) => ({ id: group.id, words: wordsOf(group) })));
   const all = groups.map((group) => ({ ...group, symbol: symbols.get(group.id)! }));
   const byId = new Map(all.map((upstream) => [upstream.id, upstream]));
   const find = (id: string): UpstreamIr => {
@@ -43,16 +48,42 @@ export function lowerUpstreams(config: Config, routes: readonly Route[]): Upstre
   };
   return {
     all,
-    target({ url, upstream }) {
-      if (upstream !== undefined) return { upstream: find(namedId(upstream)), basePath: "" };
+    target(route) {
+      const { url, upstream } = route;
+      if (upstream !== undefined) {
+        const group = lowerNamed(upstream, config.upstreams![upstream]!);
+        return { upstream: find(withTrust(group, route).id), basePath: "" };
+      }
       assert(url !== undefined, "checked proxy route has neither url nor upstream");
       const read = readUrl(url);
-      return { upstream: find(originId(originOf(read))), basePath: read.path.replace(/\/+$/, "") };
+      const { id } = withTrust(lowerOrigin(read), route);
+      return { upstream: find(id), basePath: read.path.replace(/\/+$/, "") };
     },
   };
 }
 
 type UnnamedUpstream = Omit<UpstreamIr, "symbol">;
+
+/** What the symbol is made of: groups that differ in trust alone differ in it too. */
+function wordsOf({ name, tlsVerify, tlsCaPath }: UnnamedUpstream): string {
+  if (!tlsVerify) return `${name} unverified`;
+  return tlsCaPath === undefined ? name : `${name} ${tlsCaPath}`;
+}
+
+/**
+ * The group for a route: verification is the route's affair, and a connection that was verified
+ * otherwise must never be shared. Routes that agree have one group.
+ */
+function withTrust(group: UnnamedUpstream, route: Route): UnnamedUpstream {
+  const tlsVerify = route.tls_verify ?? routeDefaults.tls_verify;
+  const tlsCaPath = tlsVerify ? route.tls_ca_path : undefined;
+  const plain = group.servers.every(({ tls }) => !tls);
+  if (plain || (tlsVerify && tlsCaPath === undefined)) return group;
+  const trust = tlsVerify
+    ? `tls_ca_path = ${JSON.stringify(tlsCaPath)}`
+    : `tls_verify = ${tlsVerify}`;
+  return { ...group, id: `${group.id}, ${trust}`, tlsVerify, tlsCaPath };
+}
 
 function namedId(name: string): string {
   return printKeyPath(["upstreams", name]);
@@ -67,6 +98,8 @@ function lowerNamed(name: string, upstream: Upstream): UnnamedUpstream {
     id: namedId(name),
     name,
     algorithm: upstream.algorithm ?? upstreamDefaults.algorithm,
+    tlsVerify: true,
+    tlsCaPath: undefined,
     servers: upstream.servers.map(lowerServer),
     healthCheck: upstream.health_check && lowerHealthCheck(upstream.health_check),
   };
@@ -89,6 +122,8 @@ function lowerOrigin(url: ProxyUrl): UnnamedUpstream {
     id: originId(originOf(url)),
     name: originOf(url),
     algorithm: upstreamDefaults.algorithm,
+    tlsVerify: true,
+    tlsCaPath: undefined,
     servers: [lowerUrl(url, upstreamServerDefaults.weight)],
     healthCheck: undefined,
   };

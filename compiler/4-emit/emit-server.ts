@@ -1,6 +1,6 @@
 // generated/server.ts: settings of the server as a whole.
 
-import type { ServerIr } from "../ir/ir.ts";
+import type { ServerIr, TlsIr } from "../ir/ir.ts";
 import { emitAddressFunction } from "./emit-addresses.ts";
 import { REUSEPORT_PROGRAM } from "./emit-reuseport.ts";
 import { comment, importApi, objectArray, property } from "./layout.ts";
@@ -28,6 +28,7 @@ export function emitServer(server: ServerIr): Code {
     ...(balances ? [code`${REUSEPORT_PROGRAM},`] : []),
     ...(server.hugePages ? [code`hugePages: true,`] : []),
     ...emitPrivileges(server),
+    ...(server.tls ? [emitTls(server.tls)] : []),
     code`logging: {\n${indent(emitLogging(server))}\n},`,
   ];
   const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
@@ -62,6 +63,21 @@ function emitLogging({ logging }: ServerIr): Code {
     code`flushIntervalMs: ${flushIntervalMs},`,
     code`maxLogSize: ${maxLogSize},`,
   ]);
+}
+
+function emitTls({ minVersion, certificates }: TlsIr): Code {
+  const pairs = certificates.map(
+    ({ certPath, keyPath }) =>
+      [
+        [new Name("certPath"), certPath],
+        [new Name("keyPath"), keyPath],
+      ] as const,
+  );
+  const lines = [
+    code`minVersion: ${minVersion},`,
+    code`certificates: ${objectArray(pairs, "certificates: ".length, 2)},`,
+  ];
+  return code`tls: {\n${indent(joinCode(lines))}\n},`;
 }
 
 function emitTrusted({ trustedProxies }: ServerIr): Code {

@@ -35,6 +35,7 @@ function emitUpstream(upstream: UpstreamIr): Code {
     property(new Name("name"), upstream.name, 1),
     code`algorithm: ${upstream.algorithm},`,
     code`servers: ${objectArray(servers, "servers: ".length, 1)},`,
+    ...emitTrust(upstream),
     ...(upstream.healthCheck ? [emitHealthCheck(upstream.healthCheck)] : []),
   ];
   return code`
@@ -43,6 +44,12 @@ export const ${constant("", upstream.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
+}
+
+/** How servers with https are verified, where that is not as it is by default. */
+function emitTrust({ tlsVerify, tlsCaPath }: UpstreamIr): Code[] {
+  const path = tlsCaPath === undefined ? [] : [property(new Name("tlsCaPath"), tlsCaPath, 1)];
+  return tlsVerify ? path : [code`tlsUnverified: true,`];
 }
 
 function emitHealthCheck(check: HealthCheckIr): Code {

@@ -31,6 +31,8 @@ export interface ServerIr {
   readonly dropPrivileges:
     | { readonly user: string | undefined; readonly group: string | undefined }
     | undefined;
+  /** Undefined: the listeners are plain. */
+  readonly tls: TlsIr | undefined;
   readonly logging: {
     readonly level: "trace" | "debug" | "info" | "warn" | "error" | "off";
     readonly filePath: string | undefined;
@@ -40,6 +42,12 @@ export interface ServerIr {
     /** 0 is never. */
     readonly maxLogSize: number;
   };
+}
+
+export interface TlsIr {
+  readonly minVersion: "1.2" | "1.3";
+  /** The default first, then in declared order. */
+  readonly certificates: readonly { readonly certPath: string; readonly keyPath: string }[];
 }
 
 export interface ListenIr {
@@ -56,6 +64,10 @@ export interface UpstreamIr {
   /** The group's name; for the group of one behind a `url`, that URL's origin. */
   readonly name: string;
   readonly algorithm: "round_robin" | "least_conn" | "ip_hash";
+  /** How servers with https are verified; not looked at when there are none. */
+  readonly tlsVerify: boolean;
+  /** Undefined: with the system's roots. */
+  readonly tlsCaPath: string | undefined;
   /** In declared order. */
   readonly servers: readonly UpstreamServerIr[];
   /** Undefined: no checks. */

@@ -5,6 +5,7 @@ import type { Client } from "undici";
 import type { HealthCheckSettings, Program } from "../data/api.ts";
 import { ServerState } from "../data/server-state.ts";
 import { type GroupMemory, serverUrl } from "./balance-memory.ts";
+import { trustOf } from "./tls-keys.ts";
 
 /** Of an answer's body this much is read and dropped; the status is what counts. */
 const BODY_BYTES_MAX = 65536;
@@ -56,14 +57,16 @@ export class HealthChecks {
     // Loaded only here: every worker runs the same bundle and has no use for it.
     const undici = await import("undici");
     if (this.stopped) return;
-    program.upstreams.forEach(({ servers, healthCheck }, group) => {
+    program.upstreams.forEach((upstream, group) => {
+      const { servers, healthCheck } = upstream;
       if (healthCheck === undefined) return;
+      const connect = servers.some((server) => server.tls) ? trustOf(upstream) : {};
       servers.forEach((server, index) => {
         const state = new ServerState(memory[group]!.servers[index]!);
         const verdict = new HealthVerdict(healthCheck, state);
         const url = serverUrl(server);
         // A connection for each check: what is asked is also whether the server accepts any.
-        const client = new undici.Client(url, { pipelining: 0 });
+        const client = new undici.Client(url, { pipelining: 0, connect });
         this.clients.push(client);
         void this.keepChecking(client, url.replace(/^\w+:\/\//, ""), healthCheck, verdict);
       });

@@ -28,7 +28,7 @@ export interface Listeners {
  * taken or forbidden, and for a passed socket that nothing names.
  */
 export function openListeners(
-  { listen }: ServerSettings,
+  { listen, tls }: ServerSettings,
   workerCount: number,
   passed: readonly number[],
   addon: Addon,
@@ -45,7 +45,7 @@ export function openListeners(
   );
   const urls = listen.map(({ address }, at) => {
     const host = address.includes(":") ? `[${address}]` : address;
-    return `http://${host}:${ports[at]}`;
+    return `${tls === undefined ? "http" : "https"}://${host}:${ports[at]}`;
   });
   return { ofWorkers, urls, shared: adopted.size > 0 };
 }

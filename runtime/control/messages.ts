@@ -3,6 +3,7 @@
 
 import type { GroupMemory } from "./balance-memory.ts";
 import type { ArenaPages } from "./huge-pages.ts";
+import type { TlsContexts } from "./tls-keys.ts";
 
 /** Addresses of a server's name, as literals; IPv6 without brackets. */
 export type ServerAddresses = readonly string[];
@@ -20,6 +21,8 @@ export interface WorkerStart {
   readonly connectionCounts: Int32Array | null;
   /** The table of rate limits; null: no route has one. */
   readonly rateWords: Int32Array | null;
+  /** Null: the program does without TLS. */
+  readonly tls: TlsContexts | null;
   /** Shared memory of each upstream group. */
   readonly balance: readonly GroupMemory[];
   /** For each upstream group, for each of its servers. */
@@ -43,6 +46,7 @@ export interface WorkerStatistics {
   readonly buffersInUse: number;
   readonly slotsInUse: number;
   readonly timers: number;
+  readonly tlsSessions: number;
   /** Bytes of V8's heap after a collection, where `--expose-gc` allows one. */
   readonly heapUsed: number;
 }

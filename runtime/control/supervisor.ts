@@ -21,6 +21,7 @@ import { RequestLines } from "./request-line.ts";
 import { Resolver } from "./resolver.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
+import { type TlsContexts, TlsKeys } from "./tls-keys.ts";
 
 /** A worker that dies at once is not restarted faster than this. */
 const RESTART_DELAY_MS = 100;
@@ -44,6 +45,7 @@ export class Supervisor {
   private readonly logger: Logger;
   private addon!: Addon;
   private resolver!: Resolver;
+  private tls: TlsContexts | null = null;
   private readonly slots: WorkerSlot[] = [];
   private cpus: number[] = [];
   private balanceMemory!: BalanceMemory;
@@ -88,7 +90,9 @@ export class Supervisor {
     if (process.platform !== "linux")
       throw new StartError("the server needs Linux; compile and check work here");
     this.addon = this.openAddon();
-    const wrong = checkRoots(this.program);
+    const keys = new TlsKeys(this.addon);
+    this.tls = keys.load(this.program);
+    const wrong = [...keys.problems, ...checkRoots(this.program)];
     if (wrong.length > 0) throw new StartError(wrong.join("\n"));
     this.serviceManager = new ServiceManager(this.addon, process.env, process.pid);
     this.addon.raiseFileLimit();
@@ -188,6 +192,7 @@ export class Supervisor {
       listeners: slot.listeners,
       rateWords: this.rateWords,
       connectionCounts: this.connectionCounts,
+      tls: this.tls,
       balance: this.balance,
       addresses: this.resolver.addresses,
     };

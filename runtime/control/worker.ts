@@ -13,6 +13,7 @@ import { LogRingWriter } from "../data/log-ring.ts";
 import { RateLimiter } from "../data/rate-limiter.ts";
 import { Ring } from "../data/ring.ts";
 import { Route } from "../data/route.ts";
+import type { TlsParts } from "../data/tls.ts";
 import { Server, type SocketAddress, UpstreamGroup } from "../data/upstream-server.ts";
 import { type Addon, loadAddon, type Mapping } from "../native.ts";
 import type { GroupMemory } from "./balance-memory.ts";
@@ -96,6 +97,7 @@ class WorkerThread {
       wakeFd: this.wakeFd,
       routes,
       files,
+      tls: this.tlsParts(program),
       matchRoute: program.matchRoute,
       isTrustedProxy: program.server.isTrustedProxy ?? null,
       rateLimiter: start.rateWords && new RateLimiter(start.rateWords, start.owner),
@@ -112,6 +114,21 @@ class WorkerThread {
         this.setAddresses(group, server, addresses);
       });
     });
+  }
+
+  /** Makes servers with https known to native code. */
+  private tlsParts({ upstreams }: Program): TlsParts | null {
+    const { addon, start } = this;
+    if (start.tls === null) return null;
+    for (const [index, { servers }] of upstreams.entries()) {
+      for (const [at, { tls, host }] of servers.entries()) {
+        if (!tls) continue;
+        const peer = addon.tlsPeer(start.owner, start.tls.upstreams[index]!, host);
+        if (peer < 0) throw new Error(`no TLS with ${host}: errno ${-peer}`);
+        this.groups[index]!.servers[at]!.tlsPeer = peer;
+      }
+    }
+    return { calls: addon, context: start.tls.server };
   }
 
   run(): void {
@@ -146,7 +163,7 @@ class WorkerThread {
   }
 
   private sayStatistics(): void {
-    const { table, buffers, timers } = this.loop;
+    const { table, buffers, timers, tls } = this.loop;
     (globalThis as { gc?: () => void }).gc?.();
     say({
       type: "statistics",
@@ -156,6 +173,7 @@ class WorkerThread {
         buffersInUse: buffers.inUse,
         slotsInUse: table.inUse,
         timers: timers.active,
+        tlsSessions: tls?.sessionCount ?? 0,
         heapUsed: process.memoryUsage().heapUsed,
       },
     });

@@ -46,6 +46,8 @@ export interface ServerSettings {
   readonly hugePages?: boolean;
   /** Whom to become, when started as root, before the first connection; absent: stay. */
   readonly dropPrivileges?: PrivilegeSettings;
+  /** Absent: the listeners are plain. */
+  readonly tls?: TlsSettings;
   readonly logging: LoggingSettings;
 }
 
@@ -63,6 +65,19 @@ export interface PrivilegeSettings {
 export type ReuseportProgram = (
   workers: number,
 ) => readonly (readonly [code: number, ifTrue: number, ifFalse: number, operand: number])[];
+
+/** TLS towards clients. */
+export interface TlsSettings {
+  readonly minVersion: "1.2" | "1.3";
+  /** Never empty. The first is the default; others are chosen by the names in them. */
+  readonly certificates: readonly CertificateSettings[];
+}
+
+/** PEM files: a certificate with its chain, and its key. */
+export interface CertificateSettings {
+  readonly certPath: string;
+  readonly keyPath: string;
+}
 
 export interface ListenAddress {
   /** IPv4 or IPv6 literal, without brackets. */
@@ -90,6 +105,10 @@ export interface UpstreamSettings {
   readonly name: string;
   readonly algorithm: "round_robin" | "least_conn" | "ip_hash";
   readonly servers: readonly UpstreamServerSettings[];
+  /** Servers with https are not verified. */
+  readonly tlsUnverified?: true;
+  /** A PEM file of certificates to verify them with; absent: the system's. */
+  readonly tlsCaPath?: string;
   /** Absent: all servers count as healthy. */
   readonly healthCheck?: HealthCheckSettings;
 }

@@ -6,3 +6,6 @@ declare const PROXY_ROUTES: boolean;
 
 /** Requests are told to the log. */
 declare const OBSERVED: boolean;
+
+/** Clients or servers are spoken to with TLS. */
+declare const TLS: boolean;

@@ -76,7 +76,7 @@ function onReceiveEnd(loop: EventLoop, connection: Connection, result: number): 
   else if (connection.closeWhenSent) return;
   else if (requestState === REQUEST_BODY) client.abort(loop, connection);
   else if (requestState === REQUEST_DONE) return;
-  else if (connection.segmentCount === 0) client.abort(loop, connection);
+  else if (connection.segmentCount === 0) client.closeQuiet(loop, connection);
   else connection.closeWhenSent = true;
 }
 

@@ -45,12 +45,22 @@ export function onAccepted(loop: EventLoop, fd: number): void {
   connection.fd = fd;
   if (!loop.table.admit(connection)) {
     loop.noteRefused();
+    if (TLS && loop.acceptsTls) {
+      loop.sockets.close(connection); // an answer would first take a handshake
+      return;
+    }
     connection.keepAlive = false;
     connection.linger = true;
     reply(loop, connection, 503);
     return;
   }
   loop.idleSince[connection.slot] = NEVER_SERVED;
+  if (TLS && loop.acceptsTls) loop.tls!.accept(connection);
+  else onEstablished(loop, connection);
+}
+
+/** The connection can bring its first request. */
+export function onEstablished(loop: EventLoop, connection: Connection): void {
   loop.timers.set(connection.slot, loop.headerTimeoutMs);
   loop.sockets.receive(connection, GROUP_SMALL, false);
 }
@@ -174,7 +184,7 @@ function closeAfterSending(loop: EventLoop, connection: Connection): void {
 /** All is sent and the connection is to end. */
 function finish(loop: EventLoop, connection: Connection): void {
   if (connection.inputEnded || !(connection.linger || connection.hasInput)) {
-    loop.sockets.close(connection);
+    closeQuiet(loop, connection);
     return;
   }
   // Closing now would reset the connection under the answer if the client is still sending, or has
@@ -183,9 +193,15 @@ function finish(loop: EventLoop, connection: Connection): void {
   connection.closeWhenSent = false;
   connection.requestState = REQUEST_DISCARD;
   if (!connection.receiving) loop.sockets.dropInput(connection);
-  loop.calls.shutdownWrite(connection.fd);
+  loop.endOutput(connection);
   loop.timers.set(connection.slot, LINGER_MS);
   if (!connection.receiving) loop.sockets.receive(connection, loop.buffers.bodyGroup, false);
+}
+
+/** Closes a connection that has nothing to say any more. */
+export function closeQuiet(loop: EventLoop, connection: Connection): void {
+  connection.closeWhenSent = true;
+  loop.closeGently(connection);
 }
 
 export function onSent(loop: EventLoop, connection: Connection, result: number): void {
@@ -251,7 +267,7 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
     abort(loop, connection);
   } else if (connection.requestState === REQUEST_HEAD) {
     if (connection.headStartedTick < 0) {
-      loop.sockets.close(connection);
+      closeQuiet(loop, connection);
       return;
     }
     connection.headStartedTick = -1;

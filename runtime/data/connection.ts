@@ -8,6 +8,7 @@ import type { ConnectionLimit } from "./connection-limit.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { BODY_NONE } from "./http1-request.ts";
 import type { Route } from "./route.ts";
+import type { TlsSession } from "./tls-session.ts";
 import type { Server } from "./upstream-server.ts";
 
 export const ROLE_FREE = 0;
@@ -30,6 +31,12 @@ export const RESPONSE_NONE = 0;
 export const RESPONSE_WAITING = 1;
 export const RESPONSE_BODY = 2;
 
+// What carries a connection's bytes.
+/** The socket itself. */
+export const TRANSPORT_PLAIN = 0;
+/** Records that are opened and sealed in user space: see tls.ts. */
+export const TRANSPORT_TLS = 1;
+
 /** Segments that may wait behind each other on one socket. */
 export const SEGMENT_COUNT_MAX = 4;
 
@@ -38,6 +45,9 @@ export class Connection {
   generation = 0;
   role = ROLE_FREE;
   fd = -1;
+  transport = TRANSPORT_PLAIN;
+  /** Not null unless the transport is plain. */
+  tls: TlsSession | null = null;
   /** Operations the kernel has not completed yet. The slot is free again only at 0. */
   pendingOps = 0;
   closing = false;
@@ -161,6 +171,8 @@ export class Connection {
     this.generation = (this.generation + 1) & 0xffffff;
     this.role = ROLE_FREE;
     this.fd = -1;
+    this.transport = TRANSPORT_PLAIN;
+    this.tls = null;
     this.pendingOps = 0;
     this.closing = false;
     this.connecting = false;
@@ -206,6 +218,17 @@ export class Connection {
     this.addressLength = 0;
     this.addChunks = false;
     this.removeChunks = false;
+    this.resetFile();
+    this.server = null;
+    this.counted = false;
+    this.interimCount = 0;
+    this.poolNext = null;
+    this.poolPrevious = null;
+    this.pooled = false;
+    this.reused = false;
+  }
+
+  private resetFile(): void {
     this.file = null;
     this.fileSending = false;
     this.fileOffset = 0;
@@ -219,13 +242,6 @@ export class Connection {
     this.pathEnd = 0;
     this.conditionsStart = 0;
     this.conditionsEnd = 0;
-    this.server = null;
-    this.counted = false;
-    this.interimCount = 0;
-    this.poolNext = null;
-    this.poolPrevious = null;
-    this.pooled = false;
-    this.reused = false;
   }
 
   get hasInput(): boolean {

@@ -34,7 +34,7 @@ import type { ClientAddress, MatchRoute } from "./api.ts";
 import { BUFFER_NONE, type Buffers } from "./buffers.ts";
 import * as client from "./client.ts";
 import * as clientInput from "./client-input.ts";
-import { type Connection, type ConnectionTable, ROLE_CLIENT } from "./connection.ts";
+import { type Connection, type ConnectionTable, ROLE_CLIENT, TRANSPORT_TLS } from "./connection.ts";
 import { ExchangeObserver } from "./exchange-observer.ts";
 import * as fileAnswer from "./file-answer.ts";
 import { FileCache } from "./file-cache.ts";
@@ -50,8 +50,10 @@ import type { CompletionSink, Ring } from "./ring.ts";
 import type { Route } from "./route.ts";
 import { Sockets } from "./sockets.ts";
 import { TICK_MS, TimerWheel } from "./timer-wheel.ts";
+import { TlsLayer, type TlsParts } from "./tls.ts";
 import * as tunnel from "./tunnel.ts";
 import * as upstream from "./upstream.ts";
+import type { Server } from "./upstream-server.ts";
 
 /** Native calls of the data path, beside `enter`. Only files make some for a request. */
 export interface DataCalls {
@@ -77,6 +79,8 @@ export interface LoopParts {
   readonly wakeFd: number;
   readonly routes: readonly Route[];
   readonly files: FileStore;
+  /** Null: the program does without TLS. */
+  readonly tls: TlsParts | null;
   readonly matchRoute: MatchRoute;
   /** Whether X-Forwarded-For of this peer is believed; null: nobody's is. */
   readonly isTrustedProxy: ((peer: ClientAddress) => boolean) | null;
@@ -109,12 +113,19 @@ const ACCEPT_PAUSE_TICKS = 4;
 /** Between two warnings about refused connections: a minute. */
 const REFUSED_SILENT_TICKS = Math.round(60_000 / TICK_MS);
 
+/** Between two warnings about failed handshakes with one server: ten seconds. */
+const HANDSHAKE_SILENT_TICKS = Math.round(10_000 / TICK_MS);
+
 export class EventLoop implements CompletionSink {
   readonly ring: Ring;
   readonly buffers: Buffers;
   readonly bytes: Uint8Array;
   readonly table: ConnectionTable;
   readonly timers: TimerWheel;
+  /** Null: neither a listener nor a server uses TLS. */
+  readonly tls: TlsLayer | null;
+  /** Clients speak TLS. */
+  readonly acceptsTls: boolean;
   readonly sockets: Sockets;
   readonly calls: DataCalls;
   readonly replies: ReplyWriter;
@@ -166,6 +177,8 @@ export class EventLoop implements CompletionSink {
     this.owner = parts.owner;
     this.owners = parts.owners;
     this.ownerMark = parts.owner + 1;
+    this.tls = TLS && parts.tls !== null ? new TlsLayer(this, parts.tls) : null;
+    this.acceptsTls = parts.tls !== null && parts.tls.context >= 0;
     this.sockets = new Sockets(
       parts.ring,
       parts.buffers,
@@ -174,6 +187,7 @@ export class EventLoop implements CompletionSink {
       parts.slotCountMax,
       parts.owners,
       (file) => this.fileCache.release(file),
+      this.tls,
     );
     this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
     this.observer = OBSERVED ? this.makeObserver(parts) : null;
@@ -244,7 +258,9 @@ export class EventLoop implements CompletionSink {
   turn(timeoutMs: number): void {
     this.buffers.provide();
     if (this.sockets.starving.length > 0) this.sockets.feed();
-    const result = this.ring.submitAndWait(timeoutMs);
+    if (TLS && this.tls !== null) this.tls.run();
+    const waits = !TLS || this.tls === null || !this.tls.isPending;
+    const result = this.ring.submitAndWait(waits ? timeoutMs : 0);
     if (result < 0) throw new Error(`io_uring_enter failed with errno ${-result}`);
     const clockMs = this.clock[CLOCK_MONOTONIC_MS]!;
     const elapsedMs = (clockMs - this.clockMs) >>> 0; // the word wraps after 49 days
@@ -302,15 +318,13 @@ export class EventLoop implements CompletionSink {
     }
     switch (op) {
       case USER_OP_RECEIVE:
-        if (PROXY_ROUTES && connection.tunnel) tunnel.onReceived(this, connection, result, buffer);
-        else if (connection.role === ROLE_CLIENT)
-          clientInput.onReceived(this, connection, result, buffer);
-        else if (PROXY_ROUTES) upstream.onReceived(this, connection, result, buffer);
+        if (TLS && connection.transport === TRANSPORT_TLS)
+          this.tls!.onReceived(connection, result, buffer);
+        else this.received(connection, result, buffer);
         return;
       case USER_OP_SEND:
-        if (PROXY_ROUTES && connection.tunnel) tunnel.onSent(this, connection, result);
-        else if (connection.role === ROLE_CLIENT) client.onSent(this, connection, result);
-        else if (PROXY_ROUTES) upstream.onSent(this, connection, result);
+        if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.onSent(connection, result);
+        else this.sent(connection, result);
         return;
       case USER_OP_CONNECT:
         if (PROXY_ROUTES) upstream.onConnected(this, connection, result);
@@ -327,10 +341,42 @@ export class EventLoop implements CompletionSink {
     }
   }
 
+  /** Hands on what a receive has brought: bytes, in `buffer` or behind the input; or an end. */
+  received(connection: Connection, result: number, buffer: number): void {
+    if (PROXY_ROUTES && connection.tunnel) tunnel.onReceived(this, connection, result, buffer);
+    else if (connection.role === ROLE_CLIENT)
+      clientInput.onReceived(this, connection, result, buffer);
+    else if (PROXY_ROUTES) upstream.onReceived(this, connection, result, buffer);
+  }
+
+  /** Hands on how much of the send queue's first segment has gone, or an error. */
+  sent(connection: Connection, result: number): void {
+    if (PROXY_ROUTES && connection.tunnel) tunnel.onSent(this, connection, result);
+    else if (connection.role === ROLE_CLIENT) client.onSent(this, connection, result);
+    else if (PROXY_ROUTES) upstream.onSent(this, connection, result);
+  }
+
+  /** Tells the peer that nothing more comes: FIN, with TLS close_notify before it. */
+  endOutput(connection: Connection): void {
+    if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.end(connection, false);
+    else this.calls.shutdownWrite(connection.fd);
+  }
+
+  /**
+   * Closes a connection whose exchange has ended well: with TLS, once close_notify has gone. Where
+   * something was cut off `sockets.close` says so by leaving that out.
+   */
+  closeGently(connection: Connection): void {
+    if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.end(connection, true);
+    else this.sockets.close(connection);
+  }
+
   onTimer(slot: number): void {
     const connection = this.table.list[slot]!;
     if (connection.closing) return;
-    if (PROXY_ROUTES && connection.tunnel) tunnel.end(this, connection);
+    if (TLS && connection.transport === TRANSPORT_TLS && this.tls!.isEnding(connection))
+      this.sockets.close(connection);
+    else if (PROXY_ROUTES && connection.tunnel) tunnel.end(this, connection);
     else if (connection.role === ROLE_CLIENT) client.onTimer(this, connection);
     else if (PROXY_ROUTES) upstream.onTimer(this, connection);
   }
@@ -356,6 +402,14 @@ export class EventLoop implements CompletionSink {
     if (tick < this.refusedSilentUntil) return;
     this.refusedSilentUntil = tick + REFUSED_SILENT_TICKS;
     this.onWarning(`max_concurrent_connections is reached; ${this.refusedCount} refused so far`);
+  }
+
+  /** Says why a TLS handshake with an upstream has failed, for each server once in a while. */
+  noteHandshake(server: Server, reason: string): void {
+    const { tick } = this.timers;
+    if (tick < server.handshakeSilentUntil) return;
+    server.handshakeSilentUntil = tick + HANDSHAKE_SILENT_TICKS;
+    this.onWarning(`TLS handshake with upstream ${server.authority} failed: ${reason}`);
   }
 
   private onAccept(listener: number, result: number, flags: number): void {

@@ -14,7 +14,7 @@ import { BUFFER_NONE } from "./buffers.ts";
 import { ascii, copyWithin, writeBytes, writeDecimal } from "./bytes.ts";
 import * as client from "./client.ts";
 import * as input from "./client-input.ts";
-import { type Connection, RESPONSE_BODY, RESPONSE_NONE } from "./connection.ts";
+import { type Connection, RESPONSE_BODY, RESPONSE_NONE, TRANSPORT_TLS } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
 import { judgeConditions, rangeRecord, valueEnd, valueStart } from "./file-conditions.ts";
@@ -31,6 +31,8 @@ import { REPLY_BYTES_MAX } from "./reply.ts";
 const READ_BYTES_MAX = 32768;
 /** One sendfile(2) call moves at most this much, so that one download never holds up the loop. */
 const SENDFILE_BYTES = 1 << 20;
+/** What is read at once to be sealed: four records. */
+const SEALED_BYTES = 65536;
 /** From memory, bodies up to this size are copied behind their head, others sent in place. */
 const COPY_BYTES_MAX = 2048;
 
@@ -230,10 +232,10 @@ function readBehindHead(
   const start = buffers.start(buffer);
   connection.readTo = writeHead(loop, connection, start, file, from, to, partial);
   connection.responseState = RESPONSE_BODY;
-  read(loop, connection, file);
+  read(loop, connection, file, to - from);
 }
 
-function read(loop: EventLoop, connection: Connection, file: FileEntry): void {
+function read(loop: EventLoop, connection: Connection, file: FileEntry, count: number): void {
   const { buffers, ring } = loop;
   const { fileOffset } = connection;
   connection.pendingOps++;
@@ -243,7 +245,7 @@ function read(loop: EventLoop, connection: Connection, file: FileEntry): void {
     fileOffset | 0,
     buffers.addressOf(connection.readTo),
     buffers.addressHigh,
-    connection.fileEnd - fileOffset,
+    count,
     0,
     connection.slot,
     (USER_OP_FILE_READ << 24) | connection.generation,
@@ -252,7 +254,7 @@ function read(loop: EventLoop, connection: Connection, file: FileEntry): void {
   if (fileOffset > 0xffffffff) ring.setOffHigh(Math.floor(fileOffset / 0x100000000));
 }
 
-/** Some of a short body is in its place. */
+/** Some of a short body is in its place, or a piece of a long one. */
 export function onRead(loop: EventLoop, connection: Connection, result: number): void {
   if (result <= 0) {
     client.abort(loop, connection); // it shrank: the promised length can't be kept
@@ -260,13 +262,18 @@ export function onRead(loop: EventLoop, connection: Connection, result: number):
   }
   connection.readTo += result;
   connection.fileOffset += result;
-  if (connection.fileOffset < connection.fileEnd) {
-    read(loop, connection, connection.file!);
+  const left = connection.fileEnd - connection.fileOffset;
+  if (left > 0 && !connection.fileSending) {
+    read(loop, connection, connection.file!, left);
     return;
   }
   const buffer = connection.fileBuffer;
   connection.fileBuffer = BUFFER_NONE;
   loop.sockets.queue(connection, buffer, loop.buffers.start(buffer), connection.readTo);
+  if (connection.fileSending) {
+    loop.sockets.send(connection);
+    return;
+  }
   end(loop, connection);
 }
 
@@ -339,6 +346,7 @@ export function continueSending(loop: EventLoop, connection: Connection): void {
   const file = connection.file!;
   if (connection.fileOffset < connection.fileEnd) {
     if (file.fd < 0) queueFromMemory(loop, connection, file);
+    else if (TLS && connection.transport === TRANSPORT_TLS) readPiece(loop, connection, file);
     else sendPiece(loop, connection, file);
     return;
   }
@@ -359,6 +367,23 @@ function queueFromMemory(loop: EventLoop, connection: Connection, file: FileEntr
   );
   loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
   loop.sockets.send(connection);
+}
+
+/** Reads what is to be sealed next: sendfile(2) would send it as it is. */
+function readPiece(loop: EventLoop, connection: Connection, file: FileEntry): void {
+  const { buffers } = loop;
+  const left = connection.fileEnd - connection.fileOffset;
+  const large = buffers.takeLarge();
+  const buffer = large === BUFFER_NONE ? buffers.takeSmall() : large;
+  if (buffer === BUFFER_NONE) {
+    client.abort(loop, connection);
+    return;
+  }
+  connection.fileBuffer = buffer;
+  connection.readTo = buffers.start(buffer);
+  const room = Math.min(buffers.limit(buffer) - connection.readTo, SEALED_BYTES);
+  loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
+  read(loop, connection, file, Math.min(left, room));
 }
 
 /** Sends on while the socket takes it; waits for room when it does not. */

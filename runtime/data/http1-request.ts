@@ -80,6 +80,8 @@ export class RequestHead {
 
   /** Comes from a trusted proxy; set by `readClientAddress`, where it matters. */
   isForwarded = false;
+  /** It came over TLS; set by who forwards it. */
+  isSecure = false;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;

@@ -48,6 +48,7 @@ const LINE_END = ascii("\r\n");
 const HOST = ascii("Host: ");
 const FORWARDED_FOR = ascii("X-Forwarded-For: ");
 const FORWARDED_PROTO_HTTP = ascii("X-Forwarded-Proto: http\r\n");
+const FORWARDED_PROTO_HTTPS = ascii("X-Forwarded-Proto: https\r\n");
 const FORWARDED_HOST = ascii("X-Forwarded-Host: ");
 const VIA = ascii("Via: 1.1 zproxy\r\n");
 const CHUNKED = ascii("Transfer-Encoding: chunked\r\n");
@@ -115,7 +116,7 @@ function writeForwarded(head: RequestHead, to: number): number {
   const { bytes, fields, authorityStart, authorityEnd } = head;
   let at = to;
   if (!head.isForwarded || !fields.has(FIELD_X_FORWARDED_PROTO))
-    at = writeBytes(bytes, at, FORWARDED_PROTO_HTTP);
+    at = writeBytes(bytes, at, head.isSecure ? FORWARDED_PROTO_HTTPS : FORWARDED_PROTO_HTTP);
   if (head.isForwarded && fields.has(FIELD_X_FORWARDED_HOST)) return at;
   if (authorityEnd === authorityStart) return at;
   at = writeBytes(bytes, at, FORWARDED_HOST);

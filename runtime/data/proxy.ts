@@ -7,7 +7,13 @@ import { ascii, bytesEqual, copyWithin, writeBytes } from "./bytes.ts";
 import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import { readClientAddress, readPeerText } from "./client-address.ts";
-import { type Connection, REQUEST_BODY, REQUEST_DONE, RESPONSE_WAITING } from "./connection.ts";
+import {
+  type Connection,
+  REQUEST_BODY,
+  REQUEST_DONE,
+  RESPONSE_WAITING,
+  TRANSPORT_PLAIN,
+} from "./connection.ts";
 import { ADDRESS_BYTES_MAX, type EventLoop } from "./event-loop.ts";
 import { SCAN_BAD } from "./http1-fields.ts";
 import { BODY_LENGTH } from "./http1-request.ts";
@@ -77,6 +83,7 @@ function writeHead(loop: EventLoop, connection: Connection, route: Route): boole
   const { request, buffers } = loop;
   const server = route.group!.servers[connection.serverIndex]!;
   readPeerText(loop, connection);
+  request.isSecure = connection.transport !== TRANSPORT_PLAIN;
   const received = connection.inStart - request.methodStart;
   const authority = request.authorityEnd - request.authorityStart;
   const { hostLineBytesMax } = route.group!;

@@ -18,12 +18,18 @@ import {
   USER_OP_RECEIVE,
   USER_OP_SEND,
 } from "../../native/abi.ts";
-import { BUFFER_NONE, type Buffers } from "./buffers.ts";
+import { BUFFER_NONE, type Buffers, GROUP_SMALL } from "./buffers.ts";
 import { check } from "./checks.ts";
-import { type Connection, type ConnectionTable, SEGMENT_COUNT_MAX } from "./connection.ts";
+import {
+  type Connection,
+  type ConnectionTable,
+  SEGMENT_COUNT_MAX,
+  TRANSPORT_TLS,
+} from "./connection.ts";
 import type { FileEntry } from "./file-entry.ts";
 import type { Ring } from "./ring.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
+import type { TlsLayer } from "./tls.ts";
 
 const SEGMENT_MASK = SEGMENT_COUNT_MAX - 1;
 const RECEIVE_HEAD = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8);
@@ -37,6 +43,8 @@ export class Sockets {
   private readonly releaseFile: (file: FileEntry) => void;
   /** Four words a segment: buffer to free (or BUFFER_NONE), start, end, unused. */
   private readonly segments: Int32Array;
+  /** Null: every connection is plain. */
+  private readonly tls: TlsLayer | null;
   /** Connections whose receive found no buffer, the one that has waited longest first. */
   readonly starving: Connection[] = [];
   /** Bytes queued on each slot, counted where requests are observed. */
@@ -52,6 +60,7 @@ export class Sockets {
     slotCountMax: number,
     owners: Uint8Array,
     releaseFile: (file: FileEntry) => void,
+    tls: TlsLayer | null = null,
   ) {
     this.ring = ring;
     this.buffers = buffers;
@@ -59,6 +68,7 @@ export class Sockets {
     this.table = table;
     this.owners = owners;
     this.releaseFile = releaseFile;
+    this.tls = tls;
     this.segments = new Int32Array(slotCountMax * SEGMENT_COUNT_MAX * 4);
     this.queuedBytes = new Float64Array(OBSERVED ? slotCountMax : 0);
   }
@@ -99,14 +109,26 @@ export class Sockets {
     check(!connection.receiving && !connection.closing);
     connection.receiving = true;
     connection.receiveGroup = group;
+    if (TLS && connection.transport === TRANSPORT_TLS)
+      this.tls!.receive(connection, false, pollFirst);
+    else this.receiveSelected(connection, pollFirst);
+  }
+
+  /** Receives from the kernel, into a buffer of the group that was asked for last. */
+  receiveSelected(connection: Connection, pollFirst: boolean): void {
     const head = pollFirst ? RECEIVE_HEAD | (IORING_RECVSEND_POLL_FIRST << 16) : RECEIVE_HEAD;
-    this.submit(connection, USER_OP_RECEIVE, head, connection.fd, 0, 0, 0, group);
+    this.submit(connection, USER_OP_RECEIVE, head, connection.fd, 0, 0, 0, connection.receiveGroup);
   }
 
   /** Receives behind what `inBuffer` holds already: the rest of a head. */
   receiveMore(connection: Connection): void {
     check(!connection.receiving && !connection.closing && connection.inBuffer !== BUFFER_NONE);
     connection.receiving = true;
+    if (TLS && connection.transport === TRANSPORT_TLS) {
+      connection.receiveGroup = GROUP_SMALL;
+      this.tls!.receive(connection, true, false);
+      return;
+    }
     const address = this.buffers.addressOf(connection.inEnd);
     const room = this.buffers.limit(connection.inBuffer) - connection.inEnd;
     check(room > 0);
@@ -227,6 +249,10 @@ export class Sockets {
   /** Sends the first segment, unless a send is in flight or there is nothing to send. */
   send(connection: Connection): void {
     if (connection.sending || connection.connecting || connection.segmentCount === 0) return;
+    if (TLS && connection.transport === TRANSPORT_TLS) {
+      this.tls!.send(connection);
+      return;
+    }
     const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
     const start = this.segments[at + 1]!;
     const length = this.segments[at + 2]! - start;
@@ -243,6 +269,30 @@ export class Sockets {
       more ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL,
       0,
     );
+  }
+
+  /** Sends a range of the arena that is not in the queue: records. */
+  sendRange(connection: Connection, start: number, length: number): void {
+    check(!connection.sending && !connection.closing);
+    connection.sending = true;
+    const address = this.buffers.addressOf(start);
+    const { fd } = connection;
+    this.submit(connection, USER_OP_SEND, IORING_OP_SEND, fd, address, length, MSG_NOSIGNAL, 0);
+  }
+
+  /** Where the bytes of the segment at `index` start; 0 is the first. */
+  segmentStart(connection: Connection, index: number): number {
+    return this.segments[this.segmentAt(connection, index) + 1]!;
+  }
+
+  segmentBytes(connection: Connection, index: number): number {
+    const at = this.segmentAt(connection, index);
+    return this.segments[at + 2]! - this.segments[at + 1]!;
+  }
+
+  private segmentAt(connection: Connection, index: number): number {
+    const place = (connection.segmentHead + index) & SEGMENT_MASK;
+    return (connection.slot * SEGMENT_COUNT_MAX + place) << 2;
   }
 
   /** Books `sent` bytes of the first segment. Returns true when the whole queue has gone. */
@@ -298,6 +348,7 @@ export class Sockets {
     this.buffers.free(connection.fileBuffer);
     if (connection.file !== null && connection.file.fd >= 0) this.releaseFile(connection.file);
     this.timers.remove(connection.slot);
+    if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.release(connection);
     this.table.release(connection);
   }
 
@@ -317,7 +368,9 @@ export class Sockets {
       const connection = starving[at]!;
       if (!connection.starved) continue; // its slot has been given away since
       connection.starved = false;
-      if (!connection.closing && !connection.receiving) this.receive(connection, group, false);
+      if (connection.closing || connection.receiving) continue;
+      if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.receiveAgain(connection);
+      else this.receive(connection, group, false);
     }
     for (let at = rounds; at < starving.length; at++) starving[at - rounds] = starving[at]!;
     starving.length -= rounds;

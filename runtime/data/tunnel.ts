@@ -57,8 +57,8 @@ function move(loop: EventLoop, from: Connection, to: Connection): void {
 function endOutput(loop: EventLoop, to: Connection): void {
   if (to.outputEnded) return;
   to.outputEnded = true;
-  if (to.peer!.outputEnded) end(loop, to);
-  else loop.calls.shutdownWrite(to.fd);
+  if (to.peer!.outputEnded) endGently(loop, to);
+  else loop.endOutput(to);
 }
 
 export function onReceived(
@@ -100,7 +100,15 @@ export function onSent(loop: EventLoop, to: Connection, result: number): void {
   move(loop, to.peer!, to);
 }
 
-/** Ends a tunnel from either side: both have ended, one broke, or one takes nothing any more. */
+/** Ends a tunnel whose sides have both ended. */
+function endGently(loop: EventLoop, side: Connection): void {
+  const other = side.peer!;
+  upstream.endCount(loop, other.role === ROLE_UPSTREAM ? other : side);
+  loop.closeGently(other);
+  loop.closeGently(side);
+}
+
+/** Breaks a tunnel off from either side: one broke, or takes nothing any more. */
 export function end(loop: EventLoop, side: Connection): void {
   const other = side.peer!;
   upstream.endCount(loop, other.role === ROLE_UPSTREAM ? other : side);

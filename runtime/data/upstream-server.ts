@@ -20,6 +20,12 @@ export class Server {
   /** Of its URL: what `ip_hash` tells servers apart by, wherever they stand in the group. */
   readonly hash: number;
   readonly state: ServerState;
+  /** Its URL's authority: how the log calls it. */
+  readonly authority: string;
+  /** What TLS connections to it are made with; -1: they are plain. */
+  tlsPeer = -1;
+  /** The tick from which on a failed handshake is worth a line in the log again. */
+  handshakeSilentUntil = 0;
   /** The `Host` line for requests to it. */
   readonly hostLine: Uint8Array;
   /** Replaced as a whole when the name resolves anew; empty while it does not. */
@@ -33,6 +39,7 @@ export class Server {
     this.weight = weight;
     this.hash = hashUrl(`${tls ? "https" : "http"}://${authority}`);
     this.state = new ServerState(words);
+    this.authority = authority;
     this.hostLine = ascii(`Host: ${authority}\r\n`);
   }
 

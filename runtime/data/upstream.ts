@@ -6,6 +6,7 @@ import {
   EMFILE,
   ENFILE,
   ENOBUFS,
+  EPROTO,
   ETIMEDOUT,
   IORING_OP_CONNECT,
   USER_OP_CONNECT,
@@ -108,15 +109,23 @@ export function endCount(loop: EventLoop, peer: Connection): void {
 
 export function onConnected(loop: EventLoop, peer: Connection, result: number): void {
   const connection = peer.peer;
-  peer.connecting = false;
+  const { tlsPeer } = peer.server!;
   if (connection === null) {
     loop.sockets.close(peer);
-    return;
-  }
-  if (result < 0) {
+  } else if (result < 0) {
+    peer.connecting = false;
     connectFailed(loop, connection, peer, result);
-    return;
+  } else if (TLS && tlsPeer >= 0) {
+    loop.tls!.connect(peer, tlsPeer); // still connecting, and within the same time
+  } else {
+    onEstablished(loop, peer);
   }
+}
+
+/** The connection can take its first request. */
+export function onEstablished(loop: EventLoop, peer: Connection): void {
+  const connection = peer.peer!;
+  peer.connecting = false;
   loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
   if (connection.requestState === REQUEST_BODY) {
     proxy.pumpBody(loop, connection);
@@ -124,6 +133,13 @@ export function onConnected(loop: EventLoop, peer: Connection, result: number): 
   }
   loop.sockets.send(peer);
   if (!peer.receiving) loop.sockets.receive(peer, loop.buffers.bodyGroup, true);
+}
+
+/** The TLS handshake has failed: like a connect that was refused, but for its reason. */
+export function onHandshakeFailed(loop: EventLoop, peer: Connection, reason: string): void {
+  peer.connecting = false;
+  loop.noteHandshake(peer.server!, reason);
+  connectFailed(loop, peer.peer!, peer, -EPROTO);
 }
 
 function connectFailed(
@@ -315,7 +331,7 @@ export function release(loop: EventLoop, peer: Connection, route: Route): void {
   const server = peer.server!;
   endCount(loop, peer);
   if (loop.draining || server.idleCount >= route.limits.maxIdleConnectionsPerHost) {
-    loop.sockets.close(peer);
+    loop.closeGently(peer);
     return;
   }
   server.push(peer);
@@ -327,7 +343,7 @@ export function onTimer(loop: EventLoop, peer: Connection): void {
   const connection = peer.peer;
   if (connection === null) {
     if (peer.pooled) peer.server!.remove(peer);
-    loop.sockets.close(peer);
+    loop.closeGently(peer);
   } else if (peer.connecting) {
     leave(loop, connection, peer);
     tryNext(loop, connection, 504);
@@ -349,5 +365,5 @@ export function onTimer(loop: EventLoop, peer: Connection): void {
 export function drain(loop: EventLoop, peer: Connection): void {
   if (!peer.pooled || peer.closing) return;
   peer.server!.remove(peer);
-  loop.sockets.close(peer);
+  loop.closeGently(peer);
 }

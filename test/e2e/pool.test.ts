@@ -16,7 +16,9 @@ let dropping: Upstream;
 let server: TestServer;
 
 before(async () => {
-  upstreams = await Promise.all(["many", "two", "none", "short", "name"].map(startUpstream));
+  upstreams = await Promise.all(
+    ["many", "two", "none", "short", "name"].map((name) => startUpstream(name)),
+  );
   const [many, two, none, short, name] = upstreams.map(({ url }) => url) as [
     ...[string, string, string, string, string],
   ];

@@ -1,12 +1,14 @@
 // Random requests of every kind, pipelined on one connection and cut at random places: each answer
-// must be the right one, in order, whatever came before it.
+// must be the right one, in order, whatever came before it; with TLS on either side, on both, and on
+// none.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import type { Answer } from "../lib/answer.ts";
+import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { Random, withRandom } from "../lib/random.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
@@ -15,30 +17,22 @@ import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../
 
 const CONNECTIONS = 16;
 const STREAMS = 160;
+const STREAMS_TLS = 60;
 const REQUESTS_MAX = 12;
 
 let folder: string;
-let upstream: Upstream;
-let server: TestServer;
+let authority: Authority;
 
-before(async () => {
+before(() => {
   folder = mkdtempSync(join(tmpdir(), "zproxy-streams-"));
   for (const size of [0, 10, 5000, 150_000]) {
     writeFileSync(join(folder, `${size}.bin`), sizedBytes(size, size));
   }
-  upstream = await startUpstream();
-  const routes = [
-    proxyRoute("/app", upstream.url),
-    proxyRoute("/readonly", upstream.url, ['allowed_methods = ["GET"]']),
-    fileRoute("/files", folder),
-    fileRoute("/memory", folder, ['mode = "memory"']),
-  ];
-  server = await startServer(serverSection(2) + routes.join("\n"));
+  authority = new Authority();
 });
 
-after(async () => {
-  await upstream.stop();
-  await server.stop();
+after(() => {
+  authority.remove();
   rmSync(folder, { recursive: true });
 });
 
@@ -159,12 +153,12 @@ function cutUp(bytes: Buffer, random: Random): Buffer[] {
   return pieces;
 }
 
-async function runStream(random: Random): Promise<void> {
+async function runStream(random: Random, connect: () => Promise<RawClient>): Promise<void> {
   const count = random.between(1, REQUESTS_MAX);
   const exchanges = Array.from({ length: count }, () => {
     return random.pick(KINDS)(new Random(random.next()));
   });
-  const client = await RawClient.connect(server.port);
+  const client = await connect();
   try {
     const pieces = cutUp(Buffer.concat(exchanges.map(({ bytes }) => bytes)), random);
     const sending = client.send(...pieces);
@@ -176,14 +170,64 @@ async function runStream(random: Random): Promise<void> {
   }
 }
 
-test("random pipelined streams over many connections", async () => {
+async function runStreams(count: number, connect: () => Promise<RawClient>): Promise<void> {
   await withRandom(async (random) => {
-    const seeds = Array.from({ length: STREAMS }, () => random.next());
+    const seeds = Array.from({ length: count }, () => random.next());
     const worker = async () => {
       for (let seed = seeds.pop(); seed !== undefined; seed = seeds.pop()) {
-        await runStream(new Random(seed));
+        await runStream(new Random(seed), connect);
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, worker));
   });
-});
+}
+
+interface Sides {
+  readonly name: string;
+  /** Towards clients; undefined: plain. */
+  readonly version?: "TLSv1.2" | "TLSv1.3";
+  readonly httpsUpstream: boolean;
+}
+
+const SIDES: readonly Sides[] = [
+  { name: "plain on both sides", httpsUpstream: false },
+  { name: "TLS 1.3 in front", version: "TLSv1.3", httpsUpstream: false },
+  { name: "TLS 1.2 in front", version: "TLSv1.2", httpsUpstream: false },
+  { name: "https behind", httpsUpstream: true },
+  { name: "TLS on both sides", version: "TLSv1.3", httpsUpstream: true },
+];
+
+for (const { name, version, httpsUpstream } of SIDES) {
+  describe(name, () => {
+    let upstream: Upstream;
+    let server: TestServer;
+
+    before(async () => {
+      const certificate = authority.issue({ names: LOCAL_NAMES });
+      upstream = await startUpstream("upstream", httpsUpstream ? certificate : undefined);
+      const trust = httpsUpstream ? [`tls_ca_path = ${JSON.stringify(authority.path)}`] : [];
+      const routes = [
+        proxyRoute("/app", upstream.url, [], trust),
+        proxyRoute("/readonly", upstream.url, ['allowed_methods = ["GET"]'], trust),
+        fileRoute("/files", folder),
+        fileRoute("/memory", folder, ['mode = "memory"']),
+      ];
+      const tls = version === undefined ? "" : tlsSection(certificate);
+      server = await startServer(serverSection(2) + tls + routes.join("\n"));
+    });
+
+    after(async () => {
+      await upstream.stop();
+      await server.stop();
+    });
+
+    test("random pipelined streams over many connections", async () => {
+      const plain = version === undefined;
+      await runStreams(plain && !httpsUpstream ? STREAMS : STREAMS_TLS, () =>
+        plain
+          ? RawClient.connect(server.port)
+          : RawClient.connectTls(server.port, { minVersion: version, maxVersion: version }),
+      );
+    });
+  });
+}

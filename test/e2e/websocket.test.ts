@@ -1,24 +1,37 @@
 // WebSocket end to end (RFC 6455), with a library on both sides: what a browser and its server say
-// to each other through the proxy.
+// to each other through the proxy; with TLS on either side, on both, and on none.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
+import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { sizedBytes } from "../lib/upstreams.ts";
 
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, 300_000, 1 << 20];
 
+let authority: Authority;
 let upstream: WebSocketServer;
+let listener: Server;
 let server: TestServer;
+let scheme: string;
 
-before(async () => {
+before(() => {
+  authority = new Authority();
+});
+
+after(() => authority.remove());
+
+async function start(tlsInFront: boolean, tlsBehind: boolean): Promise<void> {
+  const certificate = authority.issue({ names: LOCAL_NAMES });
+  listener = tlsBehind ? createTlsServer(certificate) : createServer();
   upstream = new WebSocketServer({
-    port: 0,
-    host: "127.0.0.1",
+    server: listener,
     handleProtocols: (protocols) => [...protocols][0] ?? false,
   });
   upstream.on("connection", (socket) => {
@@ -28,19 +41,26 @@ before(async () => {
     });
     socket.on("error", () => {});
   });
-  await once(upstream, "listening");
-  const { port } = upstream.address() as AddressInfo;
-  server = await startServer(serverSection() + proxyRoute("/ws", `http://127.0.0.1:${port}`));
-});
+  await once(listener.listen(0, "127.0.0.1"), "listening");
+  const { port } = listener.address() as AddressInfo;
+  const url = `${tlsBehind ? "https" : "http"}://127.0.0.1:${port}`;
+  const trust = tlsBehind ? [`tls_ca_path = ${JSON.stringify(authority.path)}`] : [];
+  const tls = tlsInFront ? tlsSection(certificate) : "";
+  server = await startServer(serverSection() + tls + proxyRoute("/ws", url, [], trust));
+  scheme = tlsInFront ? "wss" : "ws";
+}
 
-after(async () => {
+async function stop(): Promise<void> {
   for (const socket of upstream.clients) socket.terminate();
   upstream.close();
+  listener.close();
   await server.stop();
-});
+}
 
 async function open(protocols: string[] = []): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, protocols);
+  const socket = new WebSocket(`${scheme}://127.0.0.1:${server.port}/ws`, protocols, {
+    ca: authority.cert,
+  });
   await once(socket, "open");
   return socket;
 }
@@ -56,80 +76,89 @@ async function echoed(socket: WebSocket): Promise<readonly [Buffer, boolean]> {
   return [data as Buffer, isBinary as boolean];
 }
 
-test("messages of every length form come back, text and binary", async () => {
-  const socket = await open();
-  for (const size of SIZES) {
-    const content = Buffer.from(sizedBytes(size, size));
-    socket.send(content);
-    assert.deepEqual(await echoed(socket), [content, true]);
-    const text = "ä".repeat(size >> 1);
-    socket.send(text);
-    const [data, isBinary] = await echoed(socket);
-    assert.ok(data.toString() === text && !isBinary, `${size} bytes of text`);
+for (const tlsInFront of [false, true]) {
+  for (const tlsBehind of [false, true]) {
+    describe(`${tlsInFront ? "wss" : "ws"} in front, ${tlsBehind ? "wss" : "ws"} behind`, () => {
+      before(() => start(tlsInFront, tlsBehind));
+      after(stop);
+
+      test("messages of every length form come back, text and binary", async () => {
+        const socket = await open();
+        for (const size of SIZES) {
+          const content = Buffer.from(sizedBytes(size, size));
+          socket.send(content);
+          assert.deepEqual(await echoed(socket), [content, true]);
+          const text = "ä".repeat(size >> 1);
+          socket.send(text);
+          const [data, isBinary] = await echoed(socket);
+          assert.ok(data.toString() === text && !isBinary, `${size} bytes of text`);
+        }
+        await close(socket);
+      });
+
+      test("fragments with a ping between them", async () => {
+        const socket = await open();
+        const pong = once(socket, "pong");
+        const message = echoed(socket);
+        socket.send("one ", { fin: false });
+        socket.ping("are you there");
+        socket.send("two ", { fin: false });
+        socket.send("three", { fin: true });
+        assert.equal((await message)[0].toString(), "one two three");
+        assert.equal(String((await pong)[0]), "are you there");
+        await close(socket);
+      });
+
+      test("a subprotocol is agreed on", async () => {
+        const socket = await open(["chat.v2", "chat.v1"]);
+        assert.equal(socket.protocol, "chat.v2");
+        await close(socket);
+      });
+
+      test("compression is negotiated between the two ends", async () => {
+        const socket = await open();
+        const text = "again and again ".repeat(5000);
+        socket.send(text);
+        assert.equal((await echoed(socket))[0].toString(), text);
+        await close(socket);
+      });
+
+      test("close codes pass in both directions", async () => {
+        const socket = await open();
+        const closed = once(socket, "close");
+        socket.send("close me");
+        const [code, reason] = await closed;
+        assert.deepEqual([code, String(reason)], [4001, "as you wish"]);
+
+        const other = await open();
+        const [end] = [...upstream.clients].slice(-1);
+        assert.ok(end);
+        const seen = once(end, "close");
+        other.close(4002, "enough");
+        const [seenCode, seenReason] = await seen;
+        assert.deepEqual([seenCode, String(seenReason)], [4002, "enough"]);
+      });
+
+      test("an upstream that is gone mid-talk ends the client's connection", async () => {
+        const socket = await open();
+        const closed = once(socket, "close");
+        for (const end of upstream.clients) end.terminate();
+        assert.equal((await closed)[0], 1006);
+      });
+
+      test("many talk at once", async () => {
+        const sockets = await Promise.all(Array.from({ length: 40 }, () => open()));
+        await Promise.all(
+          sockets.map(async (socket, index) => {
+            for (let round = 0; round < 10; round++) {
+              const content = Buffer.from(sizedBytes(index * 50 + round, index));
+              socket.send(content);
+              assert.deepEqual(await echoed(socket), [content, true]);
+            }
+            await close(socket);
+          }),
+        );
+      });
+    });
   }
-  await close(socket);
-});
-
-test("fragments with a ping between them", async () => {
-  const socket = await open();
-  const pong = once(socket, "pong");
-  const message = echoed(socket);
-  socket.send("one ", { fin: false });
-  socket.ping("are you there");
-  socket.send("two ", { fin: false });
-  socket.send("three", { fin: true });
-  assert.equal((await message)[0].toString(), "one two three");
-  assert.equal(String((await pong)[0]), "are you there");
-  await close(socket);
-});
-
-test("a subprotocol is agreed on", async () => {
-  const socket = await open(["chat.v2", "chat.v1"]);
-  assert.equal(socket.protocol, "chat.v2");
-  await close(socket);
-});
-
-test("compression is negotiated between the two ends", async () => {
-  const socket = await open();
-  const text = "again and again ".repeat(5000);
-  socket.send(text);
-  assert.equal((await echoed(socket))[0].toString(), text);
-  await close(socket);
-});
-
-test("close codes pass in both directions", async () => {
-  const socket = await open();
-  const closed = once(socket, "close");
-  socket.send("close me");
-  const [code, reason] = await closed;
-  assert.deepEqual([code, String(reason)], [4001, "as you wish"]);
-
-  const other = await open();
-  const [end] = [...upstream.clients].slice(-1);
-  assert.ok(end);
-  const seen = once(end, "close");
-  other.close(4002, "enough");
-  const [seenCode, seenReason] = await seen;
-  assert.deepEqual([seenCode, String(seenReason)], [4002, "enough"]);
-});
-
-test("an upstream that is gone mid-talk ends the client's connection", async () => {
-  const socket = await open();
-  const closed = once(socket, "close");
-  for (const end of upstream.clients) end.terminate();
-  assert.equal((await closed)[0], 1006);
-});
-
-test("many talk at once", async () => {
-  const sockets = await Promise.all(Array.from({ length: 40 }, () => open()));
-  await Promise.all(
-    sockets.map(async (socket, index) => {
-      for (let round = 0; round < 10; round++) {
-        const content = Buffer.from(sizedBytes(index * 50 + round, index));
-        socket.send(content);
-        assert.deepEqual(await echoed(socket), [content, true]);
-      }
-      await close(socket);
-    }),
-  );
-});
+}

@@ -6,10 +6,15 @@ export function serverSection(threads = 1): string {
 }
 
 /** A proxy route of any host; `settings` are further lines of its table and sub-tables. */
-export function proxyRoute(prefix: string, url: string, security: readonly string[] = []): string {
+export function proxyRoute(
+  prefix: string,
+  url: string,
+  security: readonly string[] = [],
+  settings: readonly string[] = [],
+): string {
   const key = `path_routes."*".${JSON.stringify(prefix)}`;
-  const table = `[${key}]\ntype = "Proxy"\nurl = ${JSON.stringify(url)}\n`;
-  return table + securityTable(key, security);
+  const table = [`[${key}]`, 'type = "Proxy"', `url = ${JSON.stringify(url)}`, ...settings, ""];
+  return table.join("\n") + securityTable(key, security);
 }
 
 /** A file route of any host. */

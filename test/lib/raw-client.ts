@@ -3,6 +3,7 @@
 
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type Answer, readAnswer } from "./answer.ts";
 import { patience } from "./patience.ts";
 
@@ -16,6 +17,8 @@ export type Ending = "end" | "reset";
 
 export class RawClient {
   readonly #socket: Socket;
+  /** What carries it: the same, but for TLS. */
+  readonly #transport: Socket;
   #received: Buffer = Buffer.alloc(0);
   #ending: Ending | undefined;
   #wake: () => void = () => {};
@@ -34,8 +37,21 @@ export class RawClient {
     return new RawClient(socket);
   }
 
-  private constructor(socket: Socket) {
+  /** The same over TLS, with the options of `tls.connect`; nothing is verified by default. */
+  static async connectTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
+    const transport = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
+    const defaults = { rejectUnauthorized: false, allowHalfOpen: true };
+    const socket = connectTls({ ...defaults, ...options, socket: transport });
+    await new Promise<void>((resolve, reject) => {
+      socket.once("secureConnect", resolve);
+      socket.once("error", reject);
+    });
+    return new RawClient(socket, transport);
+  }
+
+  private constructor(socket: Socket, transport = socket) {
     this.#socket = socket;
+    this.#transport = transport;
     socket.on("data", (bytes) => {
       this.#received = Buffer.concat([this.#received, bytes]);
       this.#wake();
@@ -113,7 +129,7 @@ export class RawClient {
 
   /** Closes both sides; with `reset`, by RST. */
   close(reset = false): void {
-    if (reset) this.#socket.resetAndDestroy();
+    if (reset) this.#transport.resetAndDestroy();
     else this.#socket.destroy();
   }
 

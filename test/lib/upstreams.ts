@@ -3,12 +3,14 @@
 
 import { createHash, randomInt } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import {
   type AddressInfo,
   createServer as createTcpServer,
   type Server,
   type Socket,
 } from "node:net";
+import type { TlsOptions } from "node:tls";
 import { Random } from "./random.ts";
 
 /** What `echo` answers, as JSON. */
@@ -50,11 +52,11 @@ export function sizedBytes(count: number, seed: number): Uint8Array {
  * `/bytes/N?seed=S[&chunked]` sized content; `/slow/MS` an answer after that long;
  * `/status/N` that status; `/early/N` an answer of N bytes before the body is read;
  * `/trailers/N` N chunked bytes with trailers; `/close/N` N bytes delimited by close;
- * `/hints/N` a 103 before N bytes; everything else: an `Echo`.
+ * `/hints/N` a 103 before N bytes; everything else: an `Echo`. `tls`: an https server.
  */
-export async function startUpstream(name = "upstream"): Promise<Upstream> {
+export async function startUpstream(name = "upstream", tls?: TlsOptions): Promise<Upstream> {
   let requests = 0;
-  const server = createServer((request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     requests++;
     const route = /\/([a-z]+)\/(\d+)(?:\?(.*))?$/.exec(request.url ?? "");
     const answer = route === null ? undefined : ROUTES[route[1] ?? ""];
@@ -62,11 +64,13 @@ export async function startUpstream(name = "upstream"): Promise<Upstream> {
     const query = new URLSearchParams(route[3] ?? "");
     if (route[1] === "early") return answer(response, Number(route[2]), query);
     request.resume().on("end", () => answer(response, Number(route[2]), query));
-  });
+  };
+  const server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest);
   // The default of 5 s would close idle connections in the middle of a longer test.
   server.keepAliveTimeout = 120_000;
   server.requestTimeout = 0;
-  const upstream = await track(server, () => requests);
+  const scheme = tls === undefined ? "http" : "https";
+  const upstream = await track(server, () => requests, scheme);
   server.on("checkExpectation", (_request, response) => response.writeHead(417).end());
   return upstream;
 }
@@ -167,7 +171,7 @@ export function startHeadScript(
   });
 }
 
-async function track(server: Server, requests: () => number): Promise<Upstream> {
+async function track(server: Server, requests: () => number, scheme = "http"): Promise<Upstream> {
   const sockets = new Set<Socket>();
   let connections = 0;
   server.on("connection", (socket: Socket) => {
@@ -185,7 +189,13 @@ async function track(server: Server, requests: () => number): Promise<Upstream> 
     });
     return stopping;
   };
-  return { port, url: `http://127.0.0.1:${port}`, connections: () => connections, requests, stop };
+  return {
+    port,
+    url: `${scheme}://127.0.0.1:${port}`,
+    connections: () => connections,
+    requests,
+    stop,
+  };
 }
 
 /**

@@ -23,17 +23,11 @@ function visit(context: RuleContext, row: UnsupportedKey, path: KeyPath, value: 
 
 function checkValue(
   { locator, report }: RuleContext,
-  { off, startsWith }: UnsupportedKey,
+  { off }: UnsupportedKey,
   path: KeyPath,
   value: unknown,
 ): void {
   const span = locator.key(path);
-  if (startsWith !== undefined) {
-    if (typeof value !== "string" || !value.toLowerCase().startsWith(startsWith)) return;
-    const what = `a server with ${startsWith}`;
-    const hint = "use an http:// server for now";
-    return report.add("config/not-supported-yet", locator.value(path), { what }, { hint });
-  }
   const text = JSON.stringify(value);
   if (off?.some((it) => JSON.stringify(it) === text)) return;
   const values = (off ?? []).filter((it) => typeof it !== "object").map((it) => JSON.stringify(it));

@@ -5,23 +5,9 @@ export interface UnsupportedKey {
   readonly path: readonly string[];
   /** Values that mean the feature is off; absent: none does. */
   readonly off?: readonly unknown[];
-  /** Any value that starts like this is unsupported, others are fine. */
-  readonly startsWith?: string;
 }
 
 export const unsupportedKeys: readonly UnsupportedKey[] = [
   { path: ["performance", "io"], off: ["auto", "io_uring"] },
-  { path: ["tls"] },
-  { path: ["upstreams", "*", "servers", "*"], startsWith: "https://" },
-  { path: ["upstreams", "*", "servers", "*", "url"], startsWith: "https://" },
-  ...routeRows(["host_routes", "*"]),
-  ...routeRows(["path_routes", "*", "*"]),
+  { path: ["tls", "ktls_enabled"], off: [false] },
 ];
-
-function routeRows(route: readonly string[]): UnsupportedKey[] {
-  return [
-    { path: [...route, "url"], startsWith: "https://" },
-    { path: [...route, "tls_verify"], off: [true] },
-    { path: [...route, "tls_ca_path"] },
-  ];
-}

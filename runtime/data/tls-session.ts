@@ -1,0 +1,81 @@
+// What a TLS connection holds beside its socket: OpenSSL's half by a handle, and the records on
+// their way in and out. Pooled like connections.
+
+import { BUFFER_NONE } from "./buffers.ts";
+
+/** Not done: neither side's content may pass yet. */
+export const TLS_SHAKING = 0;
+export const TLS_ESTABLISHED = 1;
+/** The peer's close_notify has come; ours may still go out. */
+export const TLS_INPUT_ENDED = 2;
+/** Broken by the peer: nothing may be read or sent any more. */
+export const TLS_BROKEN = 3;
+
+/** What follows when all records have gone. */
+export const END_NOT = 0;
+/** FIN: the peer may still send. */
+export const END_OUTPUT = 1;
+export const END_CLOSE = 2;
+
+export class TlsSession {
+  /** The connection's handle in native code; -1 when the session is in the pool. */
+  handle = -1;
+  state = TLS_SHAKING;
+  ending = END_NOT;
+
+  /** Records received and not opened yet: `bytes[inStart, inEnd)` of `inBuffer`. */
+  inBuffer = BUFFER_NONE;
+  inStart = 0;
+  inEnd = 0;
+  /** Bytes of an incomplete record that OpenSSL keeps. */
+  heldBytes = 0;
+  /** OpenSSL has content left for which there was no room, or an end that is not told yet. */
+  hasMore = false;
+  /** Content goes behind the connection's input, not into a buffer of its own. */
+  appends = false;
+  /** In the list of those that go on without the kernel. */
+  deferred = false;
+
+  /** Records on their way to the peer, and the content in them; the kernel reads them. */
+  outBuffer = BUFFER_NONE;
+  outStart = 0;
+  outEnd = 0;
+  outContentBytes = 0;
+  /** Records that are to follow them: handshake messages and alerts. */
+  nextBuffer = BUFFER_NONE;
+  nextEnd = 0;
+  /** The handshake waits until there is room for its records. */
+  wantsOutput = false;
+  /** In the list of those that found no buffer to seal into. */
+  unsent = false;
+
+  /** Content sent since the connection was last quiet, and the tick of the last of it. */
+  burstBytes = 0;
+  burstTick = 0;
+  /** Content received, in pieces of MESSAGE_BYTES: see `messagesMax`. */
+  receivedBytes = 0;
+
+  reset(): void {
+    this.handle = -1;
+    this.state = TLS_SHAKING;
+    this.ending = END_NOT;
+    this.inBuffer = BUFFER_NONE;
+    this.inStart = 0;
+    this.inEnd = 0;
+    this.heldBytes = 0;
+    this.hasMore = false;
+    this.appends = false;
+    this.deferred = false;
+    this.outBuffer = BUFFER_NONE;
+    this.outStart = 0;
+    this.outEnd = 0;
+    this.outContentBytes = 0;
+    this.nextBuffer = BUFFER_NONE;
+    this.nextEnd = 0;
+    this.wantsOutput = false;
+    this.unsent = false;
+    this.burstBytes = 0;
+    this.burstTick = 0;
+    this.receivedBytes = 0;
+  }
+}

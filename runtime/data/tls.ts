@@ -1,0 +1,519 @@
+// TLS in user space, between the sockets and those who use them. Records come from the kernel and
+// content goes to the connection's role, as if it had been received; content that waits to be sent
+// leaves as records. A bundle without TLS does not contain this module.
+//
+// Long because the states of one session, in both directions, are best read in one place.
+
+import {
+  ECANCELED,
+  ENOBUFS,
+  EPROTO,
+  TLS_DONE,
+  TLS_END,
+  TLS_ENDED,
+  TLS_HANDSHAKE,
+  TLS_OPEN,
+  TLS_RECORD_BYTES_MAX,
+  TLS_SEAL,
+  TLS_WANT_INPUT,
+  TLS_WANT_OUTPUT,
+  TLS_WORD_HANDLE,
+  TLS_WORD_HELD,
+  TLS_WORD_INPUT,
+  TLS_WORD_INPUT_BYTES,
+  TLS_WORD_MESSAGES,
+  TLS_WORD_OP,
+  TLS_WORD_OUTPUT,
+  TLS_WORD_OUTPUT_BYTES,
+  TLS_WORD_PLAIN,
+  TLS_WORD_PLAIN_BYTES,
+  TLS_WORD_RECORD_BYTES,
+  TLS_WORDS,
+} from "../../native/abi.ts";
+import { BUFFER_NONE, GROUP_SMALL, SMALL_BYTES } from "./buffers.ts";
+import { check } from "./checks.ts";
+import * as client from "./client.ts";
+import { type Connection, ROLE_CLIENT, TRANSPORT_TLS } from "./connection.ts";
+import type { EventLoop } from "./event-loop.ts";
+import {
+  END_CLOSE,
+  END_NOT,
+  END_OUTPUT,
+  TLS_BROKEN,
+  TLS_ESTABLISHED,
+  TLS_INPUT_ENDED,
+  TLS_SHAKING,
+  TlsSession,
+} from "./tls-session.ts";
+import * as upstream from "./upstream.ts";
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** A record that fits a TCP segment, so that the first bytes can be used when the first arrives. */
+const RECORD_BYTES_FIRST = 1400;
+/** Content after which records are full: about the initial congestion window (RFC 6928). */
+const BURST_BYTES = 14_000;
+/** Ticks of silence after which a connection starts with short records again: about a second. */
+const BURST_PAUSE_TICKS = 8;
+/** Records are longer than their content, together by less than this in a small buffer. */
+const RECORDS_GROWTH = 512;
+/** What a step of sealing wants to have free beside the content of a record. */
+const RECORD_GROWTH = 256;
+
+/** Key updates and the like that a peer may send; one more for each so many bytes of content. */
+const MESSAGES_MAX = 32;
+const MESSAGE_BYTES = 1 << 20;
+
+/** The native calls of the layer; see runtime/native.ts. */
+export interface TlsCalls {
+  tlsAccept(owner: number, context: number): number;
+  tlsConnect(owner: number, peer: number): number;
+  tlsStep(
+    owner: number,
+    memory: Uint8Array,
+    memoryOffset: number,
+    words: Uint32Array,
+    wordsOffset: number,
+  ): number;
+  tlsFree(owner: number, handle: number): number;
+  tlsError(): string;
+}
+
+export interface TlsParts {
+  readonly calls: TlsCalls;
+  /** What clients are accepted with; -1: the listeners are plain. */
+  readonly context: number;
+}
+
+export class TlsLayer {
+  private readonly context: number;
+  private readonly loop: EventLoop;
+  private readonly calls: TlsCalls;
+  private readonly words = new Uint32Array(TLS_WORDS);
+  private readonly pool: TlsSession[] = [];
+  /** Connections whose next content is here already, or their end. */
+  private deferred: Connection[] = [];
+  private deferredBefore: Connection[] = [];
+  /** Connections that found no buffer to seal into. */
+  private readonly unsent: Connection[] = [];
+  /** Sessions in use. */
+  sessionCount = 0;
+
+  constructor(loop: EventLoop, { calls, context }: TlsParts) {
+    this.loop = loop;
+    this.calls = calls;
+    this.context = context;
+  }
+
+  /** Whether there is work that the kernel will not wake us for. */
+  get isPending(): boolean {
+    return this.deferred.length > 0;
+  }
+
+  // ── Handshakes ────────────────────────────────────────────────────────────────────────────────
+
+  /** A client has connected. */
+  accept(connection: Connection): void {
+    const handle = this.calls.tlsAccept(this.loop.owner, this.context);
+    if (handle < 0) {
+      this.loop.sockets.close(connection);
+      return;
+    }
+    this.attach(connection, handle);
+    this.loop.timers.set(connection.slot, HANDSHAKE_TIMEOUT_MS);
+    this.loop.sockets.receive(connection, GROUP_SMALL, false);
+  }
+
+  /** A server has been connected to; it counts as connecting until the handshake is done. */
+  connect(connection: Connection, peer: number): void {
+    const handle = this.calls.tlsConnect(this.loop.owner, peer);
+    if (handle < 0) {
+      upstream.onHandshakeFailed(this.loop, connection, this.calls.tlsError());
+      return;
+    }
+    this.shake(connection, this.attach(connection, handle));
+  }
+
+  private attach(connection: Connection, handle: number): TlsSession {
+    const session = this.pool.pop() ?? new TlsSession();
+    session.handle = handle;
+    connection.tls = session;
+    connection.transport = TRANSPORT_TLS;
+    this.sessionCount++;
+    return session;
+  }
+
+  private shake(connection: Connection, session: TlsSession): void {
+    session.wantsOutput = false;
+    const result = this.stepAside(session, TLS_HANDSHAKE, 0, 0);
+    this.flush(connection, session);
+    if (result === TLS_WANT_INPUT) {
+      if (!connection.receiving) this.receiveRecords(connection, false);
+    } else if (result === TLS_WANT_OUTPUT && connection.sending) {
+      session.wantsOutput = true;
+    } else if (result === TLS_DONE) {
+      session.state = TLS_ESTABLISHED;
+      session.hasMore = session.inBuffer !== BUFFER_NONE;
+      if (connection.role === ROLE_CLIENT) client.onEstablished(this.loop, connection);
+      else if (PROXY_ROUTES) upstream.onEstablished(this.loop, connection);
+    } else {
+      this.failHandshake(connection, this.calls.tlsError());
+    }
+  }
+
+  private failHandshake(connection: Connection, reason: string): void {
+    connection.tls!.state = TLS_BROKEN;
+    if (connection.role === ROLE_CLIENT) this.loop.sockets.close(connection);
+    else if (PROXY_ROUTES) upstream.onHandshakeFailed(this.loop, connection, reason);
+  }
+
+  // ── Receiving ─────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Gets content: what is here already at the end of this turn, or what the kernel brings.
+   * `appends`: behind the connection's input.
+   */
+  receive(connection: Connection, appends: boolean, pollFirst: boolean): void {
+    const session = connection.tls!;
+    session.appends = appends;
+    if (session.hasMore) this.defer(connection, session);
+    else this.receiveRecords(connection, pollFirst);
+  }
+
+  /** Goes on with a receive that found no buffer. */
+  receiveAgain(connection: Connection): void {
+    this.receive(connection, connection.tls!.appends, false);
+  }
+
+  private receiveRecords(connection: Connection, pollFirst: boolean): void {
+    connection.receiving = true;
+    this.loop.sockets.receiveSelected(connection, pollFirst);
+  }
+
+  private defer(connection: Connection, session: TlsSession): void {
+    connection.receiving = true;
+    if (session.deferred) return;
+    session.deferred = true;
+    this.deferred.push(connection);
+  }
+
+  /** Once a turn: goes on with what does not wait for the kernel. */
+  run(): void {
+    const { deferred, unsent } = this;
+    this.deferred = this.deferredBefore;
+    this.deferredBefore = deferred;
+    for (let index = 0; index < deferred.length; index++) {
+      const connection = deferred[index]!;
+      const session = connection.tls;
+      if (session === null || !session.deferred) continue; // its slot has been given away since
+      session.deferred = false;
+      connection.receiving = false;
+      if (!connection.closing && session.ending !== END_CLOSE) this.open(connection, session);
+    }
+    deferred.length = 0;
+    for (let rounds = unsent.length; rounds > 0; rounds--) {
+      const connection = unsent.pop()!;
+      if (connection.tls === null || !connection.tls.unsent) continue;
+      connection.tls.unsent = false;
+      if (!connection.closing) this.loop.sockets.send(connection);
+    }
+  }
+
+  onReceived(connection: Connection, result: number, buffer: number): void {
+    const session = connection.tls!;
+    const { buffers } = this.loop;
+    if (result <= 0 || session.ending === END_CLOSE) {
+      buffers.free(buffer);
+      if (session.ending !== END_CLOSE) this.onReceiveEnd(connection, session, result);
+      return;
+    }
+    check(session.inBuffer === BUFFER_NONE);
+    session.inBuffer = buffer;
+    session.inStart = buffers.start(buffer);
+    session.inEnd = session.inStart + result;
+    if (session.state === TLS_SHAKING) this.shake(connection, session);
+    else this.open(connection, session);
+  }
+
+  /** The peer's FIN (0), or an error. */
+  private onReceiveEnd(connection: Connection, session: TlsSession, result: number): void {
+    if (result === -ENOBUFS) this.loop.sockets.starve(connection);
+    else if (session.state === TLS_SHAKING) {
+      if (result !== -ECANCELED) this.failHandshake(connection, "the peer closed the connection");
+    } else if (result === 0 && (connection.tunnel || connection.role !== ROLE_CLIENT)) {
+      // Without close_notify anybody may have cut it: not the end of content that its end delimits.
+      this.loop.received(connection, -EPROTO, BUFFER_NONE);
+    } else this.loop.received(connection, result, BUFFER_NONE);
+  }
+
+  /** Opens the records that are here and hands their content on. */
+  private open(connection: Connection, session: TlsSession): void {
+    const { buffers, sockets } = this.loop;
+    let buffer = BUFFER_NONE;
+    let made = 0;
+    if (session.state === TLS_ESTABLISHED) {
+      if (!session.appends) {
+        buffer = this.takeFor(session.inEnd - session.inStart + session.heldBytes);
+        if (buffer === BUFFER_NONE) {
+          session.hasMore = true;
+          sockets.starve(connection);
+          return;
+        }
+      }
+      const start = session.appends ? connection.inEnd : buffers.start(buffer);
+      const limit = buffers.limit(session.appends ? connection.inBuffer : buffer);
+      const result = this.stepAside(session, TLS_OPEN, start, limit - start);
+      made = this.words[TLS_WORD_PLAIN_BYTES]!;
+      this.judge(session, result, made);
+      this.flush(connection, session);
+      if (made === 0) buffers.free(buffer);
+    }
+    if (made > 0) this.loop.received(connection, made, buffer);
+    else if (session.state === TLS_INPUT_ENDED) this.loop.received(connection, 0, BUFFER_NONE);
+    else if (session.state === TLS_BROKEN) this.loop.received(connection, -EPROTO, BUFFER_NONE);
+    else this.receiveRecords(connection, false);
+  }
+
+  /** A buffer for content; a smaller one does as well, the rest comes later. */
+  private takeFor(bytes: number): number {
+    const { buffers } = this.loop;
+    const large = bytes > SMALL_BYTES ? buffers.takeLarge() : BUFFER_NONE;
+    return large !== BUFFER_NONE ? large : buffers.takeSmall();
+  }
+
+  /** Takes down what a step of opening came to. */
+  private judge(session: TlsSession, result: number, made: number): void {
+    const { words } = this;
+    const messages = words[TLS_WORD_MESSAGES]!;
+    session.receivedBytes += made;
+    session.heldBytes =
+      words[TLS_WORD_HELD] === 0
+        ? 0
+        : session.heldBytes + Math.max(0, words[TLS_WORD_INPUT_BYTES]! - made);
+    if (result === TLS_ENDED) session.state = TLS_INPUT_ENDED;
+    else if (
+      result < 0 ||
+      result === TLS_WANT_OUTPUT ||
+      messages > MESSAGES_MAX + session.receivedBytes / MESSAGE_BYTES
+    )
+      session.state = TLS_BROKEN;
+    session.hasMore = result !== TLS_WANT_INPUT;
+  }
+
+  // ── Sending ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Seals what waits in the send queue, as much as a buffer takes, and sends it. */
+  send(connection: Connection): void {
+    const session = connection.tls!;
+    if (session.state === TLS_BROKEN || session.unsent) return;
+    if (session.nextBuffer !== BUFFER_NONE) {
+      this.flush(connection, session);
+      return;
+    }
+    const { buffers, sockets } = this.loop;
+    const wanted = sockets.segmentBytes(connection, 0) + RECORDS_GROWTH;
+    const buffer = this.takeFor(wanted);
+    if (buffer === BUFFER_NONE) {
+      session.unsent = true;
+      this.unsent.push(connection);
+      return;
+    }
+    session.outBuffer = buffer;
+    session.outStart = buffers.start(buffer);
+    session.outEnd = session.outStart;
+    for (let index = 0; index < connection.segmentCount; index++)
+      if (!this.seal(connection, session, index)) break;
+    if (session.outEnd > session.outStart) this.sendRecords(connection, session);
+    else {
+      // Only what is broken seals nothing. Its role is told as of something received.
+      this.freeOut(session);
+      session.state = TLS_BROKEN;
+      if (!connection.receiving) this.defer(connection, session);
+    }
+  }
+
+  /** Seals a segment. False: not all of it. */
+  private seal(connection: Connection, session: TlsSession, index: number): boolean {
+    const { buffers, sockets, timers } = this.loop;
+    if (index === connection.segmentCount - 1) connection.segmentOpen = false;
+    if (timers.tick - session.burstTick > BURST_PAUSE_TICKS) session.burstBytes = 0;
+    session.burstTick = timers.tick;
+    let start = sockets.segmentStart(connection, index);
+    let left = sockets.segmentBytes(connection, index);
+    const limit = buffers.limit(session.outBuffer);
+    while (left > 0) {
+      const short = BURST_BYTES - session.burstBytes;
+      const most = short > 0 ? RECORD_BYTES_FIRST : TLS_RECORD_BYTES_MAX;
+      const count = short > 0 ? Math.min(left, Math.ceil(short / most) * most) : left;
+      const room = limit - session.outEnd;
+      if (room <= RECORD_GROWTH) return false;
+      this.words[TLS_WORD_RECORD_BYTES] = Math.min(most, room - RECORD_GROWTH);
+      const result = this.step(session, TLS_SEAL, start, count, session.outEnd, room);
+      const sealed = this.words[TLS_WORD_PLAIN_BYTES]!;
+      session.outEnd += this.words[TLS_WORD_OUTPUT_BYTES]!;
+      session.outContentBytes += sealed;
+      session.burstBytes += sealed;
+      start += sealed;
+      left -= sealed;
+      if (result !== TLS_DONE) return false;
+    }
+    return true;
+  }
+
+  /** Sends handshake messages and alerts that were made aside, unless a send is in flight. */
+  private flush(connection: Connection, session: TlsSession): void {
+    if (connection.sending || session.nextBuffer === BUFFER_NONE) return;
+    session.outBuffer = session.nextBuffer;
+    session.outStart = this.loop.buffers.start(session.nextBuffer);
+    session.outEnd = session.nextEnd;
+    session.nextBuffer = BUFFER_NONE;
+    this.sendRecords(connection, session);
+  }
+
+  private sendRecords(connection: Connection, { outStart, outEnd }: TlsSession): void {
+    this.loop.sockets.sendRange(connection, outStart, outEnd - outStart);
+  }
+
+  onSent(connection: Connection, result: number): void {
+    const session = connection.tls!;
+    if (result < 0) {
+      this.onSendFailed(connection, session, result);
+      return;
+    }
+    session.outStart += result;
+    if (session.outStart < session.outEnd) {
+      if (session.state !== TLS_SHAKING)
+        this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
+      this.sendRecords(connection, session);
+      return;
+    }
+    const content = session.outContentBytes;
+    this.freeOut(session);
+    if (content > 0 && session.ending !== END_CLOSE) this.book(connection, content);
+    if (connection.closing || connection.sending) return;
+    if (session.nextBuffer !== BUFFER_NONE) this.flush(connection, session);
+    else if (connection.segmentCount > 0) this.loop.sockets.send(connection);
+    else if (session.ending !== END_NOT) this.finishEnd(connection, session);
+    if (session.wantsOutput && !connection.closing) this.shake(connection, session);
+  }
+
+  private onSendFailed(connection: Connection, session: TlsSession, result: number): void {
+    this.freeOut(session);
+    if (session.state === TLS_SHAKING) this.failHandshake(connection, "the peer has gone");
+    else if (session.ending === END_CLOSE) this.loop.sockets.close(connection);
+    else this.loop.sent(connection, result);
+  }
+
+  /** Tells the role what of its content has gone, as if the segments had been sent one by one. */
+  private book(connection: Connection, content: number): void {
+    const { sockets } = this.loop;
+    let left = content;
+    for (let first = sockets.segmentBytes(connection, 0); left > first; ) {
+      sockets.onSent(connection, first);
+      left -= first;
+      first = sockets.segmentBytes(connection, 0);
+    }
+    this.loop.sent(connection, left);
+  }
+
+  private freeOut(session: TlsSession): void {
+    this.loop.buffers.free(session.outBuffer);
+    session.outBuffer = BUFFER_NONE;
+    session.outContentBytes = 0;
+  }
+
+  // ── Ends ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sends close_notify behind all else, then FIN; or closes, and its role hears no more of it. */
+  end(connection: Connection, closes: boolean): void {
+    const session = connection.tls!;
+    if (session.ending === END_CLOSE) return;
+    const notified = session.ending === END_OUTPUT;
+    session.ending = closes ? END_CLOSE : END_OUTPUT;
+    if (closes) connection.peer = null;
+    if (session.state === TLS_ESTABLISHED || session.state === TLS_INPUT_ENDED) {
+      if (!notified) this.stepAside(session, TLS_END, 0, 0);
+      this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
+      this.flush(connection, session);
+    }
+    if (!connection.sending) this.finishEnd(connection, session);
+  }
+
+  private finishEnd(connection: Connection, session: TlsSession): void {
+    if (session.ending === END_CLOSE) this.loop.sockets.close(connection);
+    else this.loop.calls.shutdownWrite(connection.fd);
+  }
+
+  /** Whether the connection only waits for its close_notify to go out. */
+  isEnding(connection: Connection): boolean {
+    return connection.tls!.ending === END_CLOSE;
+  }
+
+  /** The connection's slot becomes free: gives back what its session holds. */
+  release(connection: Connection): void {
+    const session = connection.tls!;
+    const { buffers, owner } = this.loop;
+    buffers.free(session.inBuffer);
+    buffers.free(session.outBuffer);
+    buffers.free(session.nextBuffer);
+    this.calls.tlsFree(owner, session.handle);
+    session.reset();
+    this.pool.push(session);
+    this.sessionCount--;
+  }
+
+  // ── Steps ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** A step on the records received whose own records go aside, to follow those in flight. */
+  private stepAside(
+    session: TlsSession,
+    op: number,
+    plainStart: number,
+    plainBytes: number,
+  ): number {
+    const { buffers } = this.loop;
+    if (session.nextBuffer === BUFFER_NONE) {
+      session.nextBuffer = buffers.takeSmall();
+      if (session.nextBuffer === BUFFER_NONE) {
+        this.words[TLS_WORD_INPUT_BYTES] = 0;
+        this.words[TLS_WORD_PLAIN_BYTES] = 0;
+        return -ENOBUFS;
+      }
+      session.nextEnd = buffers.start(session.nextBuffer);
+    }
+    const room = buffers.limit(session.nextBuffer) - session.nextEnd;
+    const result = this.step(session, op, plainStart, plainBytes, session.nextEnd, room);
+    session.inStart += this.words[TLS_WORD_INPUT_BYTES]!;
+    if (session.inStart === session.inEnd) {
+      buffers.free(session.inBuffer);
+      session.inBuffer = BUFFER_NONE;
+    }
+    session.nextEnd += this.words[TLS_WORD_OUTPUT_BYTES]!;
+    if (session.nextEnd === buffers.start(session.nextBuffer)) {
+      buffers.free(session.nextBuffer);
+      session.nextBuffer = BUFFER_NONE;
+    }
+    return result;
+  }
+
+  private step(
+    session: TlsSession,
+    op: number,
+    plainStart: number,
+    plainBytes: number,
+    outStart: number,
+    outBytes: number,
+  ): number {
+    const { words } = this;
+    const takesInput = op === TLS_HANDSHAKE || op === TLS_OPEN;
+    words[TLS_WORD_OP] = op;
+    words[TLS_WORD_HANDLE] = session.handle;
+    words[TLS_WORD_INPUT] = session.inStart;
+    words[TLS_WORD_INPUT_BYTES] = takesInput ? session.inEnd - session.inStart : 0;
+    words[TLS_WORD_OUTPUT] = outStart;
+    words[TLS_WORD_OUTPUT_BYTES] = outBytes;
+    words[TLS_WORD_PLAIN] = plainStart;
+    words[TLS_WORD_PLAIN_BYTES] = plainBytes;
+    return this.calls.tlsStep(this.loop.owner, this.loop.bytes, 0, words, 0);
+  }
+}
