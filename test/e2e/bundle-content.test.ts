@@ -63,6 +63,15 @@ test("a configuration without an access log has nothing that follows requests", 
   }
 });
 
+test("a configuration without TLS holds no TLS code, one with it does", async () => {
+  const certificate = '[tls]\ncert_path = "a"\nkey_path = "b"\n';
+  const https = serverSection() + proxyRoute("/", "https://127.0.0.1:1");
+  for (const text of [FILES, PROXY])
+    assert.ok(!modulesOf(await serverText(text)).includes("runtime/data/tls.ts"));
+  for (const text of [FILES + certificate, https])
+    assert.ok(modulesOf(await serverText(text)).includes("runtime/data/tls.ts"));
+});
+
 test(`the quickstart's server has at most ${QUICKSTART_BYTES_MAX} bytes minified`, async () => {
   const { length } = await serverText(readFileSync("examples/quickstart.toml", "utf8"), true);
   assert.ok(length <= QUICKSTART_BYTES_MAX, `${length} bytes`);

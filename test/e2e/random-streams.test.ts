@@ -1,6 +1,5 @@
 // Random requests of every kind, pipelined on one connection and cut at random places: each answer
-// must be the right one, in order, whatever came before it; with TLS on either side, on both, and on
-// none.
+// must be the right one, in order, whatever came before it; with TLS on either side, both and none.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

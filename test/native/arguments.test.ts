@@ -11,10 +11,12 @@ import { addon, succeedMemory } from "./test-ring.ts";
 const OWNER_FIRST = 70;
 const OWNER_COUNT = 3;
 
+type Elements = "Uint8Array" | "Uint32Array" | "Float64Array";
+
 /** A range of integers, or another kind of argument. */
 type Kind =
   | { readonly name: string; readonly min: number; readonly max: number }
-  | { readonly name: string; readonly type: "boolean" | "text" | "Uint8Array" | "Float64Array" };
+  | { readonly name: string; readonly type: "boolean" | "text" | Elements };
 
 const owner = { name: "owner", min: 0, max: abi.OWNER_MAX };
 const handle = { name: "handle", min: 0, max: abi.RING_COUNT_MAX - 1 };
@@ -22,6 +24,8 @@ const fd = { name: "fd", min: 0, max: 2 ** 31 - 1 };
 const port = { name: "port", min: 0, max: 65535 };
 const offset = { name: "offset", min: 0, max: Number.MAX_SAFE_INTEGER };
 const memory = { name: "memory", type: "Uint8Array" } as const;
+const context = { name: "context", min: 0, max: abi.TLS_CONTEXT_COUNT_MAX - 1 };
+const connection = { name: "handle", min: 0, max: 2 ** 31 - 1 };
 const address = { name: "address", type: "text" } as const;
 
 /** What each function takes. */
@@ -81,6 +85,22 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   raiseFileLimit: [],
   openFileCount: [],
   exitNow: [{ name: "status", min: 0, max: 255 }],
+  tlsContext: [
+    { name: "server", type: "boolean" },
+    { name: "tls13Only", type: "boolean" },
+  ],
+  tlsCertificate: [context, memory, offset, memory, offset],
+  tlsName: [context, { name: "name", type: "text" }, context],
+  tlsTicketKeys: [context, memory, offset],
+  tlsRoots: [context, memory, offset],
+  tlsContextFree: [context],
+  tlsAccept: [owner, context],
+  tlsPeer: [owner, context, { name: "host", type: "text" }],
+  tlsConnect: [owner, { ...connection, name: "peer" }],
+  tlsStep: [owner, memory, offset, { name: "words", type: "Uint32Array" }, offset],
+  tlsFacts: [owner, connection],
+  tlsFree: [owner, connection],
+  tlsError: [],
 };
 
 const FUNCTIONS = Object.keys(SIGNATURES);
@@ -97,7 +117,12 @@ function rightValue(kind: Kind): unknown {
   if ("min" in kind) return kind.name.toLowerCase().endsWith("fd") ? FD_NOBODY : kind.min;
   if (kind.type === "boolean") return false;
   if (kind.type === "text") return "0.0.0.0";
-  return kind.type === "Uint8Array" ? new Uint8Array(64) : new Float64Array(64);
+  return newArray(kind.type, 128);
+}
+
+function newArray(type: Elements, length: number): Uint8Array | Uint32Array | Float64Array {
+  if (type === "Uint8Array") return new Uint8Array(length);
+  return type === "Uint32Array" ? new Uint32Array(length) : new Float64Array(length);
 }
 
 /** Values that are wrong for a kind. */
@@ -109,7 +134,8 @@ function wrongValues(kind: Kind): unknown[] {
   }
   if (kind.type === "boolean") return [...never, 0, 1, "true"];
   if (kind.type === "text") return [...never, 1, true, "nul\0", "x".repeat(5000)];
-  const arrays = [new Uint8Array(64), new Float64Array(64), new Uint8ClampedArray(64)];
+  const types: readonly Elements[] = ["Uint8Array", "Uint32Array", "Float64Array"];
+  const arrays = [...types.map((type) => newArray(type, 64)), new Uint8ClampedArray(64)];
   const others = arrays.filter((array) => array.constructor.name !== kind.type);
   return [...never, 1, "text", new ArrayBuffer(64), new DataView(new ArrayBuffer(64)), ...others];
 }
@@ -186,7 +212,9 @@ function randomValue(random: Random, kind: Kind, fds: readonly number[]): unknow
       return random.pick(["127.0.0.1", "::1", "::", ".", "package.json", path]);
     }
     const length = random.below(90);
-    return kind.type === "Uint8Array" ? random.bytes(length) : new Float64Array(length);
+    if (kind.type === "Uint8Array") return random.bytes(length);
+    const array = newArray(kind.type, length);
+    return kind.type === "Uint32Array" ? array.map(() => random.below(100)) : array;
   }
   // Never a descriptor of Node itself: closing that would end the test, not the bug.
   if (kind.name.toLowerCase().endsWith("fd")) return random.pick([...fds, FD_NOBODY, kind.max]);
@@ -221,7 +249,9 @@ test("random calls return integers, objects or TypeErrors, and leave nothing beh
         continue;
       }
       assert.ok(
-        typeof result === "number" ? Number.isInteger(result) : typeof result === "object",
+        typeof result === "number"
+          ? Number.isInteger(result)
+          : typeof result === (name === "tlsError" ? "string" : "object"),
         `${name} returned ${String(result)}`,
       );
       if (OPENERS.has(name) && Number(result) >= 0) fds.push(Number(result));
@@ -229,6 +259,7 @@ test("random calls return integers, objects or TypeErrors, and leave nothing beh
     }
     for (const it of fds) addon.close(it);
     for (let i = 0; i < OWNER_COUNT; i++) addon.releaseOwner(OWNER_FIRST + i);
+    for (let it = 0; it < abi.TLS_CONTEXT_COUNT_MAX; it++) addon.tlsContextFree(it);
     assert.equal(addon.openFileCount(), before);
   });
 });
