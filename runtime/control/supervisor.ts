@@ -45,6 +45,7 @@ export class Supervisor {
   private readonly logger: Logger;
   private addon!: Addon;
   private resolver!: Resolver;
+  private tlsKeys!: TlsKeys;
   private tls: TlsContexts | null = null;
   private readonly slots: WorkerSlot[] = [];
   private cpus: number[] = [];
@@ -90,9 +91,9 @@ export class Supervisor {
     if (process.platform !== "linux")
       throw new StartError("the server needs Linux; compile and check work here");
     this.addon = this.openAddon();
-    const keys = new TlsKeys(this.addon);
-    this.tls = keys.load(this.program);
-    const wrong = [...keys.problems, ...checkRoots(this.program)];
+    this.tlsKeys = new TlsKeys(this.addon);
+    this.tls = this.tlsKeys.load(this.program);
+    const wrong = [...this.tlsKeys.problems, ...checkRoots(this.program)];
     if (wrong.length > 0) throw new StartError(wrong.join("\n"));
     this.serviceManager = new ServiceManager(this.addon, process.env, process.pid);
     this.addon.raiseFileLimit();

@@ -36,9 +36,9 @@ export class TlsKeys {
   private readonly addon: Addon;
   /** Shared by all contexts and kept for the life of the process, so that sessions go on. */
   private readonly ticketKeys = randomBytes(TLS_TICKET_KEY_BYTES);
-  /** Sentences about what can't be used. */
-  readonly problems: string[] = [];
-  private readonly names: { name: string; context: number }[] = [];
+  /** Sentences about what of the last program can't be used. */
+  problems: string[] = [];
+  private names: { name: string; context: number }[] = [];
 
   constructor(addon: Addon) {
     this.addon = addon;
@@ -47,6 +47,8 @@ export class TlsKeys {
   /** Makes what the program needs; null when it does without TLS. See `problems`. */
   load(program: Program): TlsContexts | null {
     const { tls } = program.server;
+    this.problems = [];
+    this.names = [];
     if (tls === undefined && !program.upstreams.some(usesTls)) return null;
     const server = tls === undefined ? -1 : this.loadServer(tls);
     const known = new Map<string, number>();

@@ -97,7 +97,7 @@ class WorkerThread {
       wakeFd: this.wakeFd,
       routes,
       files,
-      tls: this.tlsParts(program),
+      tls: tlsParts(program, start, this.groups, addon),
       matchRoute: program.matchRoute,
       isTrustedProxy: program.server.isTrustedProxy ?? null,
       rateLimiter: start.rateWords && new RateLimiter(start.rateWords, start.owner),
@@ -114,21 +114,6 @@ class WorkerThread {
         this.setAddresses(group, server, addresses);
       });
     });
-  }
-
-  /** Makes servers with https known to native code. */
-  private tlsParts({ upstreams }: Program): TlsParts | null {
-    const { addon, start } = this;
-    if (start.tls === null) return null;
-    for (const [index, { servers }] of upstreams.entries()) {
-      for (const [at, { tls, host }] of servers.entries()) {
-        if (!tls) continue;
-        const peer = addon.tlsPeer(start.owner, start.tls.upstreams[index]!, host);
-        if (peer < 0) throw new Error(`no TLS with ${host}: errno ${-peer}`);
-        this.groups[index]!.servers[at]!.tlsPeer = peer;
-      }
-    }
-    return { calls: addon, context: start.tls.server };
   }
 
   run(): void {
@@ -203,6 +188,25 @@ function makeGroups(program: Program, balance: readonly GroupMemory[]): Upstream
     const servers = settings.servers.map((server, at) => new Server(server, memory.servers[at]!));
     return new UpstreamGroup(settings, servers, memory.cursor);
   });
+}
+
+/** Makes servers with https known to native code. */
+function tlsParts(
+  { upstreams }: Program,
+  { owner, tls }: WorkerStart,
+  groups: readonly UpstreamGroup[],
+  addon: Addon,
+): TlsParts | null {
+  if (tls === null) return null;
+  for (const [index, { servers }] of upstreams.entries()) {
+    for (const [at, server] of servers.entries()) {
+      if (!server.tls) continue;
+      const peer = addon.tlsPeer(owner, tls.upstreams[index]!, server.host);
+      if (peer < 0) throw new Error(`no TLS with ${server.host}: errno ${-peer}`);
+      groups[index]!.servers[at]!.tlsPeer = peer;
+    }
+  }
+  return { calls: addon, context: tls.server };
 }
 
 function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) {

@@ -72,7 +72,7 @@ class End {
     words[abi.TLS_WORD_OUTPUT_BYTES] = Math.min(room, ROOM);
     words[abi.TLS_WORD_PLAIN] = 2 * ROOM;
     words[abi.TLS_WORD_PLAIN_BYTES] = op === abi.TLS_OPEN ? ROOM : content.length;
-    words[abi.TLS_WORD_RECORD_BYTES] = 1 + (content.length % abi.TLS_RECORD_BYTES_MAX);
+    words[abi.TLS_WORD_RECORD_BYTES] = 500 + (content.length % 15_000);
     const result = addon.tlsStep(OWNER, memory, 0, words, 0);
     const slice = (at: number, bytes: number) => Buffer.from(memory.slice(at, at + bytes));
     const used = words[abi.TLS_WORD_INPUT_BYTES] as number;
