@@ -115,6 +115,7 @@ export class World {
       files: this.files,
       matchRoute: program.matchRoute,
       isTrustedProxy: program.server.isTrustedProxy ?? null,
+      tls: null,
       rateLimiter: null,
       idPrefix: "51a0b0c0",
       onWake: () => this.onWake(),
