@@ -79,7 +79,7 @@ export class Connection {
 
   /** Bytes pass unread between this socket and its peer's: an upgrade was agreed to. */
   tunnel = false;
-  /** In a tunnel: our FIN has been sent. */
+  /** Nothing more can be sent: our FIN has been, in a tunnel, or a send to an upstream failed. */
   outputEnded = false;
 
   /** The other side of an exchange. */

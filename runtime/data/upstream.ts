@@ -191,6 +191,8 @@ function tryNext(loop: EventLoop, connection: Connection, status: number): void 
 export function onSent(loop: EventLoop, peer: Connection, result: number): void {
   const connection = peer.peer;
   if (result < 0) {
+    // The kernel reports a reset once: the receive may see no more of it than an end.
+    peer.outputEnded = true;
     if (connection === null) loop.sockets.close(peer);
     else if (mayRepeatUnsent(loop, connection, peer)) repeat(loop, connection, peer);
     else if (isEndDelayed(peer)) onEnd(loop, connection, peer, result);
@@ -263,7 +265,7 @@ function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result
   peer.inputEnded = true;
   peer.keepAlive = false;
   if (peer.responseState === RESPONSE_BODY) {
-    if (result === 0 && peer.bodyMode === BODY_UNTIL_CLOSE)
+    if (result === 0 && peer.bodyMode === BODY_UNTIL_CLOSE && !peer.outputEnded)
       response.finishUntilClose(loop, connection, peer);
     else client.abort(loop, connection);
     return;
