@@ -86,7 +86,9 @@ export class ClientActor implements Actor {
     const next = exchanges[answered]?.plan;
     const waiting = next === undefined ? "" : ` ${next.method} ${next.target}`;
     const marks = `${broke ? " broke" : ""}${closing ? " closing" : ""}${done ? " done" : ""}`;
-    const answer = next === undefined ? "" : `\n    ${JSON.stringify(next)}`;
+    const short = (_key: string, value: unknown): unknown =>
+      value instanceof Uint8Array ? `${value.length} bytes` : value;
+    const answer = next === undefined ? "" : `\n    ${JSON.stringify(next, short)}`;
     return `${answered}/${sent}/${exchanges.length} ${plan.fault}${marks}${waiting}${answer}`;
   }
 
@@ -95,11 +97,12 @@ export class ClientActor implements Actor {
   private sendNext(): void {
     const exchange = this.exchanges[this.sent];
     if (exchange === undefined || this.sending || this.stopsSending) return;
-    // Behind a request of HTTP/1.0 nobody may send on before its answer is there.
-    const mayPipeline = this.plan.pipelines && this.exchanges[this.sent - 1]?.plan.minor !== 0;
+    // Behind a request that may be the last nobody may send on before its answer is there.
+    const mayPipeline = this.plan.pipelines && this.exchanges[this.sent - 1]?.isLast !== true;
     if (!mayPipeline && this.answered < this.sent) return;
     this.sent++;
     this.sending = true;
+    exchange.startedAt = this.schedule.now;
     const { schedule, random, plan } = this;
     const { head, body } = requestBytes(exchange, random);
     this.history.trace?.(`${this.name}: ${exchange.plan.method} ${exchange.plan.target}`);
@@ -189,8 +192,13 @@ export class ClientActor implements Actor {
     while (this.wire.readable) this.reader.feed(this.wire.read(READ_BYTES));
     if (this.done) return;
     if (this.inTunnel) this.expectTunnelEnd(true);
-    else this.expectEnd();
+    else if (!this.unanswered.some((exchange) => this.mayBeCut(exchange))) this.expectEnd();
     this.finish();
+  }
+
+  /** A reset that one of them has brought about may overtake the answers to others. */
+  private get unanswered(): readonly Exchange[] {
+    return this.exchanges.slice(this.answered, this.sent);
   }
 
   private get current(): Exchange | undefined {
@@ -289,7 +297,7 @@ export class ClientActor implements Actor {
     if (Buffer.compare(body, open ? expected.subarray(0, body.length) : expected) !== 0)
       throw new Violation(`${this.name} sees another body of ${current.id}: ${body.length} bytes`);
     const isWhole = current.sentWhole > 0 || plan.answer.fault !== "none" || body.length === 0;
-    if (!isWhole && plan.answer.framing !== "length")
+    if (!isWhole && !open && plan.answer.framing !== "length")
       throw new Violation(`${this.name} sees the end of ${current.id} before it was sent`);
   }
 
@@ -309,8 +317,8 @@ export class ClientActor implements Actor {
     if (!closes) return;
     this.closing = true;
     const { plan } = current;
-    const early = plan.answer.early || plan.bodyBytes > 0 || plan.local?.status === 400;
-    const hasReason = this.ended || this.broke || plan.minor === 0 || this.history.draining;
+    const early = plan.answer.early || plan.framing !== "none" || plan.local?.status === 400;
+    const hasReason = this.ended || this.broke || current.isLast || this.history.draining;
     if (hasReason || early || this.history.excuse !== null) return;
     throw new Violation(`${this.name}: ${line} to ${current.id} announces a close without reason`);
   }

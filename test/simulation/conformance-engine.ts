@@ -77,6 +77,7 @@ class ScriptedRun {
       cqEntries: 128,
       slotCountMax: 32,
       fdMax: 64,
+      connectionsMax: 0,
       realtimeSecs: Math.floor(Date.now() / 1000),
       secondsMax: 600,
       files: new Map([["files/a.txt", Buffer.from("hello")]]),

@@ -70,6 +70,8 @@ export interface ExchangePlan {
 
 export class Exchange {
   readonly plan: ExchangePlan;
+  /** When the client began to send it. */
+  startedAt = 0;
   /** Heads of it that upstreams have read. */
   deliveries = 0;
   /** An upstream broke off before its answer was there, or answered nonsense. */
@@ -113,6 +115,12 @@ export class Exchange {
     return this.isIdempotent && this.plan.bodyBytes === 0;
   }
 
+  /** The connection ends with its answer, as the client wants. */
+  get isLast(): boolean {
+    const { minor, fields } = this.plan;
+    return minor === 0 || fields.includes("Connection: close");
+  }
+
   get isIdempotent(): boolean {
     return this.plan.method !== "POST" && this.plan.method !== "PATCH";
   }
@@ -125,8 +133,11 @@ export class RunHistory {
   /** Upstreams have refused connections, or let them hang. */
   refused = false;
   unreachable = false;
-  /** Upstreams have ended connections without a word: the next request may be lost on one. */
-  idleClosed = false;
+  /**
+   * Upstreams have ended connections without a word: until then a request may be lost on one, in
+   * virtual microseconds.
+   */
+  staleUntil = -1;
   /** The worker has been told to drain. */
   draining = false;
   /** What happened, for the reader of a failure. */
@@ -136,8 +147,8 @@ export class RunHistory {
 
 /** Whether zproxy may answer the exchange with this error of its own. */
 export function allowsError(exchange: Exchange, history: RunHistory, status: number): boolean {
-  if (history.excuse !== null && [408, 500, 502, 503, 504].includes(status)) return true;
-  const stale = history.idleClosed && !exchange.isRepeatable;
+  if (history.excuse !== null && [408, 416, 500, 502, 503, 504].includes(status)) return true;
+  const stale = exchange.startedAt <= history.staleUntil && !exchange.isRepeatable;
   switch (status) {
     case 502:
       return exchange.failed || history.refused || stale;

@@ -11,7 +11,7 @@ export interface Piecing {
   readonly pauseUs: number;
 }
 
-const PIECES_MAX = 200;
+const PIECES_MAX = 80;
 
 /** Sends `bytes` in pieces, then calls `then`, whether or not anybody still listens. */
 export function sendPieces(

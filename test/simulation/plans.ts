@@ -23,6 +23,10 @@ export interface RunPlan {
   readonly cqEntries: number;
   readonly slotCountMax: number;
   readonly fdMax: number;
+  /** max_concurrent_connections; 0 is none. */
+  readonly connectionsMax: number;
+  /** The first server of each group is found unhealthy. */
+  readonly sickServers: boolean;
   /** Why exchanges may fail from the start: memory or slots are few. */
   readonly excuse: string | null;
   readonly latencyUs: number;
@@ -35,11 +39,19 @@ export interface RunPlan {
   readonly upstreamFaults: number;
   readonly clientFaults: number;
   readonly clients: number;
+  /** Proxy routes that are asked: one alone makes much use of its pool. */
+  readonly routes: readonly string[];
+  /** Upstreams keep their connections open. */
+  readonly keeps: boolean;
+  /** The share of requests that need no upstream. */
+  readonly localShare: number;
   /** Microseconds after which the worker is told to drain; infinity: when all is done. */
   readonly drainAfterUs: number;
   /** Bodies of up to so many bytes are likely. */
   readonly bodyBytesMax: number;
 }
+
+const ROUTES = ["/p/", "/p/", "/p/", "/q/", "/fresh/", "/group/", "/least/", "/hash/"];
 
 const BENIGN = [
   "short",
@@ -71,7 +83,9 @@ function drawFaults(random: Random): Faults {
 export function drawRun(random: Random): RunPlan {
   const fewBuffers = chance(random, 0.12);
   const fewSlots = chance(random, 0.05);
-  const excuse = fewBuffers ? "few buffers" : fewSlots ? "few slots" : null;
+  const connectionsMax = chance(random, 0.05) ? random.between(1, 3) : 0;
+  const scarce = { "few buffers": fewBuffers, "few slots": fewSlots, limit: connectionsMax > 0 };
+  const excuse = Object.entries(scarce).find(([, isScarce]) => isScarce)?.[0] ?? null;
   return {
     faults: drawFaults(random),
     counts: fewBuffers ? { small: 12, large: 5 } : { small: 64, large: 32 },
@@ -79,6 +93,8 @@ export function drawRun(random: Random): RunPlan {
     sqEntries: random.pick([4, 16, 64]),
     cqEntries: random.pick([4, 32, 128]),
     slotCountMax: fewSlots ? random.between(2, 6) : 64,
+    connectionsMax,
+    sickServers: chance(random, 0.1),
     fdMax: chance(random, 0.1) ? random.between(12, 20) : 128,
     excuse,
     latencyUs: random.pick([10, 300, 5000, 40_000]),
@@ -90,6 +106,9 @@ export function drawRun(random: Random): RunPlan {
     upstreamFaults: chance(random, 0.4) ? 0.3 : 0,
     clientFaults: chance(random, 0.3) ? 0.4 : 0,
     clients: random.between(1, 5),
+    routes: chance(random, 0.5) ? [random.pick(ROUTES)] : ROUTES,
+    keeps: chance(random, 0.3),
+    localShare: random.pick([0.2, 0.2, 0.2, 0.8]),
     drainAfterUs: chance(random, 0.1) ? random.below(300_000) : Number.POSITIVE_INFINITY,
     bodyBytesMax: random.pick([50, 2000, 2000, 20_000, 150_000]),
   };
@@ -142,7 +161,9 @@ function drawAnswer(random: Random, run: RunPlan): AnswerPlan {
     padBytes: chance(random, 0.15) ? random.pick([10, 3000, 4100, 7000]) : 0,
     minor,
     early: chance(random, 0.1),
-    afterwards: random.pick(["keep", "keep", "keep", "close", "announced-close"]),
+    afterwards: run.keeps
+      ? "keep"
+      : random.pick(["keep", "keep", "keep", "close", "announced-close"]),
     // Without a length a cut looks like the end.
     fault: framing === "close" && fault === "cut-close" ? "cut-reset" : fault,
     cutAt: random.next() / 2 ** 32,
@@ -150,7 +171,6 @@ function drawAnswer(random: Random, run: RunPlan): AnswerPlan {
   };
 }
 
-const ROUTES = ["/p/", "/p/", "/p/", "/q/", "/fresh/", "/group/", "/least/", "/hash/"];
 /** Taken by all routes of the configuration but those below. */
 const METHODS = ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE"];
 
@@ -169,25 +189,29 @@ export function drawExchange(random: Random, run: RunPlan, id: number): Exchange
     local: null,
     tunnelBytes: [0, 0],
   } as const;
-  const kind = random.below(20);
-  if (kind < 4) return drawLocal(random, base);
-  if (kind === 4 && minor === 1 && answer.fault === "none") return drawTunnel(random, run, base);
+  if (chance(random, run.localShare)) return drawLocal(random, base);
+  if (chance(random, 0.06) && minor === 1 && answer.fault === "none")
+    return drawTunnel(random, run, base);
   const method = random.pick(METHODS);
   const hasBody = minor === 1 && (method === "POST" || method === "PUT");
   const framing = hasBody ? random.pick(["length", "chunked"] as const) : "none";
   const bodyBytes = hasBody ? drawBytes(random, run.bodyBytesMax) : 0;
-  const keep = minor === 0 && chance(random, 0.5) ? "Connection: keep-alive\r\n" : "";
+  const says = minor === 0 ? (chance(random, 0.5) ? "keep-alive" : "") : drawClose(random);
   return {
     ...base,
     kind: "proxy",
     method,
-    target: `${random.pick(ROUTES)}x${id}`,
-    fields: base.fields + keep,
+    target: `${random.pick(run.routes)}x${id}`,
+    fields: says === "" ? base.fields : `${base.fields}Connection: ${says}\r\n`,
     bodyBytes,
     framing,
     expectsContinue: bodyBytes > 0 && chance(random, 0.1),
     answer: { ...answer, early: answer.early && bodyBytes > 0 },
   };
+}
+
+function drawClose(random: Random): string {
+  return chance(random, 0.05) ? "close" : "";
 }
 
 type Base = Omit<ExchangePlan, "kind" | "method" | "target">;

@@ -58,6 +58,8 @@ const REALTIME_SECS = 1_800_000_000;
 const SETTLE_US = 1_000_000;
 /** After this long nothing but idle connections may be left. */
 const SETTLE_US_MAX = 200_000_000;
+/** What late completions may add to the latency. */
+const STALE_US = 100_000;
 /** Longer than any idle timeout. */
 const IDLE_US = 100_000_000;
 
@@ -111,7 +113,12 @@ export class Run {
       exchanges: this.exchanges,
       piecing: plan.upstreamPiecing,
       idleCloses: plan.idleCloses,
+      staleUs: plan.latencyUs * 2 + STALE_US,
     };
+    if (plan.sickServers) {
+      for (const { servers } of this.world.groups)
+        if (servers.length > 1) servers[0]!.state.healthy = false;
+    }
     this.world.onWake = () => this.world.loop.drain();
     for (let index = 0; index < plan.clients; index++) this.addClient(index);
     if (plan.drainAfterUs < Number.POSITIVE_INFINITY)

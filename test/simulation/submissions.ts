@@ -233,7 +233,7 @@ function takeOpen(kernel: Kernel, operation: Operation): void {
   const path = bytes.toString("latin1", sqe.addr, end);
   operation.hold = memory.holdForReading(sqe.addr, end + 1 - sqe.addr, what);
   // A kernel thread opens it: always later, and no cancellation by descriptor finds it.
-  kernel.schedule.after(random.below(LATE_US), () => {
+  kernel.schedule.after(random.below(random.pick([100, LATE_US, LATE_US * 10])), () => {
     let found: Descriptor | number;
     if (chance(random, faults.openAgain)) found = -EAGAIN;
     else if (chance(random, faults.openFails)) {

@@ -21,6 +21,8 @@ export interface UpstreamSurroundings {
   readonly piecing: Piecing;
   /** The chance that an idle connection is closed without a word. */
   readonly idleCloses: number;
+  /** How long it may take until the proxy knows that a connection is closed. */
+  readonly staleUs: number;
 }
 
 export class UpstreamActor implements Actor {
@@ -142,7 +144,7 @@ export class UpstreamActor implements Actor {
 
   private answerWhole(exchange: Exchange): void {
     const { answer } = exchange.plan;
-    const { schedule, random, piecing, history } = this.around;
+    const { schedule, random, piecing } = this.around;
     const bytes = answerBytes(exchange, random);
     // Its end may overtake it, when there is still something of the request to come.
     const endsHere = answer.framing === "close" && !exchange.isBodyless;
@@ -160,7 +162,7 @@ export class UpstreamActor implements Actor {
         this.closeWhenIdle();
         return;
       }
-      if (!endsHere) history.idleClosed = true;
+      if (!endsHere) this.noteStale();
       this.over = true;
       this.wire.close();
     });
@@ -168,12 +170,12 @@ export class UpstreamActor implements Actor {
 
   /** Now and then an idle connection is closed, whatever is on its way to it. */
   private closeWhenIdle(): void {
-    const { schedule, random, idleCloses, history } = this.around;
+    const { schedule, random, idleCloses } = this.around;
     if (random.next() >= idleCloses * 2 ** 32) return;
     const { requests } = this;
     schedule.after(random.below(IDLE_CLOSE_US), () => {
       if (this.over || this.answering || this.requests !== requests) return;
-      history.idleClosed = true;
+      this.noteStale();
       this.over = true;
       if (random.below(2) === 0) this.wire.close();
       else {
@@ -182,6 +184,12 @@ export class UpstreamActor implements Actor {
         this.wire.reset();
       }
     });
+  }
+
+  /** Requests that are on their way now, or soon, may find the connection closed. */
+  private noteStale(): void {
+    const { history, schedule, staleUs } = this.around;
+    history.staleUntil = Math.max(history.staleUntil, schedule.now + staleUs);
   }
 
   private misbehave(exchange: Exchange, fault: string): void {

@@ -8,6 +8,7 @@ import type { Program } from "zproxy/runtime/data/api.ts";
 import { arenaBytes, type BufferCounts } from "zproxy/runtime/data/buffers.ts";
 import { ByteMap } from "zproxy/runtime/data/byte-map.ts";
 import { ConnectionTable } from "zproxy/runtime/data/connection.ts";
+import { ConnectionLimit } from "zproxy/runtime/data/connection-limit.ts";
 import { EventLoop } from "zproxy/runtime/data/event-loop.ts";
 import { FileStore } from "zproxy/runtime/data/file-store.ts";
 import { Ring } from "zproxy/runtime/data/ring.ts";
@@ -44,6 +45,8 @@ export interface WorldSettings {
   readonly cqEntries: number;
   readonly slotCountMax: number;
   readonly fdMax: number;
+  /** max_concurrent_connections; 0 is none. */
+  readonly connectionsMax: number;
   readonly realtimeSecs: number;
   /** Virtual time by which everything must be over. */
   readonly secondsMax: number;
@@ -74,6 +77,7 @@ export class World {
   private readonly clock = new Uint32Array(CLOCK_WORDS);
   private readonly wake = new EventFile();
   private readonly files: FileStore;
+  private readonly connectionCounts = new Int32Array(1);
   /** Called on the loop when it has been woken up. */
   onWake: () => void = () => {};
 
@@ -96,7 +100,9 @@ export class World {
     this.buffers = new CheckedBuffers(memory.arena, counts, memory.bufferRings, bufferRingEntries);
     this.files = this.openFiles(program, routes, this.buffers.extraBase + sockaddrBytes);
     this.writeAddresses();
-    this.table = new ConnectionTable(settings.slotCountMax, null);
+    const { connectionsMax } = settings;
+    const limit = new ConnectionLimit(this.connectionCounts, OWNER, connectionsMax);
+    this.table = new ConnectionTable(settings.slotCountMax, connectionsMax === 0 ? null : limit);
     this.tickClock();
     const wakeFd = kernel.open(this.wake);
     kernel.owners[wakeFd] = OWNER + 1;
@@ -176,6 +182,7 @@ export class World {
     if (problem !== "") throw new Violation(problem);
     if (table.inUse + table.clientCount + table.upstreamCount !== 0)
       throw new Violation(`slots: ${table.inUse} ${table.clientCount} ${table.upstreamCount}`);
+    if (this.connectionCounts[0] !== 0) throw new Violation("the limit counts a connection");
     if (loop.timers.active !== 0) throw new Violation(`${loop.timers.active} timers left`);
     if (loop.fileCache.size !== 0) throw new Violation(`${loop.fileCache.size} files are cached`);
     for (const { servers } of groups) {
