@@ -7,7 +7,10 @@ import { type Command, EXIT_ERRORS, EXIT_OK, EXIT_USAGE, UsageError } from "./co
 import { compileCommand } from "./commands/compile.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { fmtCommand } from "./commands/fmt.ts";
+import { initCommand } from "./commands/init.ts";
 import { runCommand } from "./commands/run.ts";
+import { schemaCommand } from "./commands/schema.ts";
 import { testCommand } from "./commands/test.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
 
@@ -18,6 +21,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["explain", explainCommand],
   ["test", testCommand],
   ["diff", diffCommand],
+  ["init", initCommand],
+  ["fmt", fmtCommand],
+  ["schema", schemaCommand],
 ]);
 
 function help(): string {

@@ -10,6 +10,7 @@ export interface SchemaNode {
   readonly type?: SchemaType | readonly SchemaType[];
   readonly enum?: readonly string[];
   readonly default?: unknown;
+  readonly examples?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;

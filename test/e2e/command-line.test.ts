@@ -22,11 +22,6 @@ path = "/srv/www"
 `;
 /** A host in both tables: a warning. */
 const DOUBTFUL = `${GOOD}\n[host_routes."example.com"]\npath = "/srv/www"\n`;
-const TESTED = `${GOOD}
-[[tests]]
-request = "GET http://example.com/a.txt"
-expect = { file = "/srv/www/a.txt" }
-`;
 const BAD = GOOD.replace("[server]", "[server]\nthread = 1");
 
 for (const [name, text] of Object.entries({
@@ -34,8 +29,6 @@ for (const [name, text] of Object.entries({
   good: GOOD,
   doubtful: DOUBTFUL,
   bad: BAD,
-  tested: TESTED,
-  failing: TESTED.replace("www/a.txt", "b.txt"),
 })) {
   writeFileSync(join(FOLDER, `${name}.toml`), text);
 }
@@ -65,26 +58,6 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [0, "--version"],
   [0, "check", "--help"],
   [0, "help", "compile"],
-  [0, "explain", "GET", "http://example.com/"],
-  [0, "explain", "good.toml", "GET", "http://example.com/", "--json", "-H", "A: b"],
-  [1, "explain", "bad.toml", "GET", "http://example.com/"],
-  [2, "explain", "GET"],
-  [2, "explain", "GET", "/path"],
-  [2, "explain", "GET", "http://example.com/", "--ip", "localhost"],
-  [2, "explain", "GET", "http://example.com/", "-H", "none"],
-  [0, "test"],
-  [0, "test", "tested.toml", "--coverage"],
-  [1, "test", "failing.toml"],
-  [1, "test", "failing.toml", "--format", "sarif"],
-  [1, "test", "bad.toml"],
-  [2, "test", "tested.toml", "--format", "xml"],
-  [0, "diff", "good.toml", "doubtful.toml"],
-  [1, "diff", "good.toml", "doubtful.toml", "--exit-code"],
-  [0, "diff", "good.toml", "good.toml", "--exit-code", "--deny-wider"],
-  [1, "diff", "good.toml", "bad.toml"],
-  [2, "diff", "good.toml"],
-  [2, "diff", "good.toml", "good.toml", "--format", "xml"],
-  [2, "diff", "nowhere:good.toml", "good.toml"],
   [2],
   [2, "chekc"],
   [2, "check", "--format", "xml"],
@@ -117,27 +90,6 @@ test("check --format json is a document, with mistakes or without", () => {
     true,
   );
   assert.equal(JSON.parse(zproxy(["check", "--format=json"]).stdout).errors, 0);
-});
-
-test("test says how many passed, and where the others failed", () => {
-  assert.equal(zproxy(["test", "tested.toml"]).stdout, "1 passed, 0 failed\n");
-  const { stdout } = zproxy(["test", "failing.toml", "--coverage"]);
-  assert.match(stdout, /^failing\.toml:9:19: error: the file should be \/srv\/b\.txt, but is/);
-  assert.match(stdout, /\n1 of 1 routes reached\n0 passed, 1 failed\n$/);
-});
-
-test("diff reads what git has in its history", () => {
-  const git = (...args: string[]) => {
-    const identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
-    const { status, stderr } = spawnSync("git", [...identity, ...args], { cwd: FOLDER });
-    assert.equal(status, 0, String(stderr));
-  };
-  writeFileSync(join(FOLDER, "moved.toml"), GOOD.replace("/srv/www", "/srv/other"));
-  git("init", "--quiet");
-  git("add", "good.toml");
-  git("commit", "--quiet", "--message", "first");
-  const { stdout } = zproxy(["diff", "HEAD:good.toml", "moved.toml"]);
-  assert.match(stdout, /files of \/srv\/www \(index\.html\) becomes files of \/srv\/other/);
 });
 
 test("compile reports on standard error and writes nothing for a bad file", () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Ajv } from "ajv";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
 import { unsupportedKeys } from "zproxy/compiler/2-check/rules/unsupported-keys.ts";
 import { editDistance, nearestName } from "zproxy/compiler/diagnostics/suggestion.ts";
@@ -32,6 +33,28 @@ test("every node says what it is", () => {
     const target = resolveNode(root, node);
     assert.ok((target.description ?? "").endsWith("."), name);
     assert.ok(typesOf(target).length > 0, name);
+  }
+});
+
+test("editors are told: a title for every key, and an example for every free text and list", () => {
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+  ajv.addSchema(schema, "config");
+  for (const [name, definition] of Object.entries((schema as SchemaNode).definitions ?? {})) {
+    assert.ok(definition.title !== undefined, name);
+    for (const [key, node] of Object.entries(definition.properties ?? {})) {
+      if (node.$ref !== undefined) continue;
+      assert.ok(node.title !== undefined, `${name}.${key}`);
+      const types = typesOf(node);
+      const free = types.includes("string") || types.includes("array");
+      const refers = node.items?.$ref !== undefined && name !== "Upstream";
+      if (free && node.enum === undefined && !refers) {
+        assert.ok((node.examples ?? []).length > 0, `${name}.${key} has no example`);
+      }
+      const pointer = `config#/definitions/${name}/properties/${key}`;
+      for (const example of node.examples ?? []) {
+        assert.ok(ajv.validate({ $ref: pointer }, example), `${name}.${key}: ${example}`);
+      }
+    }
   }
 });
 

@@ -1,0 +1,107 @@
+// The commands around a review, as a user types them: exit statuses, and what only a process shows.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { COMMAND } from "../lib/server.ts";
+
+const FOLDER = mkdtempSync(join(tmpdir(), "zproxy-review-"));
+after(() => rmSync(FOLDER, { recursive: true }));
+
+const GOOD = `[server]
+listen = "127.0.0.1:8080"
+
+[path_routes."example.com"."/"]
+path = "/srv/www"
+`;
+const TESTED = `${GOOD}
+[[tests]]
+request = "GET http://example.com/a.txt"
+expect = { file = "/srv/www/a.txt" }
+`;
+
+for (const [name, text] of Object.entries({
+  good: GOOD,
+  moved: GOOD.replace("/srv/www", "/srv/other"),
+  bad: GOOD.replace("listen", "lisen"),
+  loose: GOOD.replaceAll(" = ", "="),
+  broken: GOOD.replace("]", ""),
+  tested: TESTED,
+  failing: TESTED.replace("www/a.txt", "b.txt"),
+})) {
+  writeFileSync(join(FOLDER, `${name}.toml`), text);
+}
+
+function zproxy(args: readonly string[], stdin = "") {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+    cwd: FOLDER,
+    input: stdin,
+    encoding: "utf8",
+  });
+  assert.doesNotMatch(stderr, /^\s+at /m, "no stack");
+  return { status, stdout, stderr };
+}
+
+const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
+  [0, "explain", "good.toml", "GET", "http://example.com/"],
+  [0, "explain", "good.toml", "GET", "http://example.com/", "--json", "-H", "A: b"],
+  [2, "explain", "GET"],
+  [2, "explain", "GET", "/path"],
+  [2, "explain", "GET", "http://example.com/", "--ip", "localhost"],
+  [2, "explain", "GET", "http://example.com/", "-H", "none"],
+  [0, "test", "tested.toml", "--coverage"],
+  [1, "test", "failing.toml"],
+  [1, "test", "bad.toml"],
+  [2, "test", "tested.toml", "--format", "xml"],
+  [0, "diff", "good.toml", "moved.toml"],
+  [1, "diff", "good.toml", "moved.toml", "--exit-code"],
+  [0, "diff", "good.toml", "good.toml", "--exit-code", "--deny-wider"],
+  [2, "diff", "good.toml"],
+  [2, "diff", "good.toml", "good.toml", "--format", "xml"],
+  [2, "diff", "nowhere:good.toml", "good.toml"],
+  [0, "schema"],
+  [2, "schema", "file"],
+  [0, "init", "fresh.toml"],
+  [2, "init", "fresh.toml"],
+  [0, "fmt", "fresh.toml", "--check"],
+  [1, "fmt", "loose.toml", "--check"],
+  [1, "fmt", "broken.toml"],
+];
+
+for (const [status, ...args] of STATUSES) {
+  test(`zproxy ${args.join(" ")}: exit ${status}`, () => {
+    const result = zproxy(args);
+    assert.equal(result.status, status, result.stderr);
+    if (status === 2) assert.match(result.stderr, /^zproxy: .+\n$/);
+  });
+}
+
+test("test says how many passed, and where the others failed", () => {
+  assert.equal(zproxy(["test", "tested.toml"]).stdout, "1 passed, 0 failed\n");
+  const { stdout } = zproxy(["test", "failing.toml", "--coverage"]);
+  assert.match(stdout, /^failing\.toml:9:19: error: the file should be \/srv\/b\.txt, but is/);
+  assert.match(stdout, /\n1 of 1 routes reached\n0 passed, 1 failed\n$/);
+});
+
+test("diff reads what git has in its history", () => {
+  const git = (...args: string[]) => {
+    const identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"];
+    const { status, stderr } = spawnSync("git", [...identity, ...args], { cwd: FOLDER });
+    assert.equal(status, 0, String(stderr));
+  };
+  git("init", "--quiet");
+  git("add", "good.toml");
+  git("commit", "--quiet", "--message", "first");
+  const { stdout } = zproxy(["diff", "HEAD:good.toml", "moved.toml"]);
+  assert.match(stdout, /files of \/srv\/www \(index\.html\) becomes files of \/srv\/other/);
+});
+
+test("fmt writes a file in place, and standard input to standard output", () => {
+  const loose = readFileSync(join(FOLDER, "loose.toml"), "utf8");
+  assert.equal(zproxy(["fmt", "-"], loose).stdout, GOOD);
+  assert.equal(zproxy(["fmt", "loose.toml"]).stdout, "");
+  assert.equal(readFileSync(join(FOLDER, "loose.toml"), "utf8"), GOOD);
+});
