@@ -17,7 +17,7 @@ const ASK = request("GET /raw/chat?a=1", [
 ]);
 const AGREE =
   "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\nX-A: b\r\n\r\n";
-const TOGETHER = 200;
+const TOGETHER = 500;
 
 /** What the upstream does once it has a request's head; what is behind the head is `early`. */
 type Script = (socket: Socket, head: string, early: Buffer) => void;

@@ -13,7 +13,7 @@ import { proxyRoute, serverSection } from "../lib/config.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { sizedBytes } from "../lib/upstreams.ts";
 
-const SIZES = [0, 1, 125, 126, 65_535, 65_536, 300_000, 1 << 20];
+const SIZES = [0, 1, 125, 126, 65_535, 65_536, 300_000, 1 << 20, 16 << 20];
 
 let authority: Authority;
 let upstream: WebSocketServer;
