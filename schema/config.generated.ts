@@ -6,6 +6,7 @@ export interface Config {
   readonly logging?: Logging;
   readonly security?: Security;
   readonly performance?: Performance;
+  readonly admin?: Admin;
   readonly tls?: Tls;
   /** Groups of servers by name. A Proxy route refers to one with `upstream`. */
   readonly upstreams?: Readonly<Record<string, Upstream>>;
@@ -72,6 +73,12 @@ export interface Security {
 export const securityDefaults = {
   max_concurrent_connections: 0,
 } as const;
+
+/** A second, plain HTTP server for the operator: `/metrics` in Prometheus' text format, `/healthz` (200 while the process lives), `/readyz` (200 while requests should come here), `/config` (the manifest of what is served), `/upstreams` (servers and their health). Absent: there is none. */
+export interface Admin {
+  /** Its address, `"ip:port"` or `"[ipv6]:port"`. It asks nobody who they are, so outside the loopback interface the network has to. Required. */
+  readonly listen: string;
+}
 
 /** How connections are spread over workers and how the kernel is used. */
 export interface Performance {

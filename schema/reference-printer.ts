@@ -19,6 +19,7 @@ const SECTIONS: readonly (readonly [heading: string, definition: string])[] = [
   ["[logging]", "Logging"],
   ["[security]", "Security"],
   ["[performance]", "Performance"],
+  ["[admin]", "Admin"],
   ["[tls]", "Tls"],
   ["[[tls.certificates]]", "Certificate"],
   ["[upstreams.NAME]", "Upstream"],

@@ -38,6 +38,7 @@ export function lowerServer(config: Config): ServerIr {
       flushIntervalMs: logging?.flush_interval_ms ?? loggingDefaults.flush_interval_ms,
       maxLogSize: logging?.max_log_size ?? loggingDefaults.max_log_size,
     },
+    admin: config.admin === undefined ? undefined : lowerListen(config.admin.listen),
   };
 }
 

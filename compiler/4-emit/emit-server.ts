@@ -3,7 +3,7 @@
 import type { ServerIr, TlsIr } from "../ir/ir.ts";
 import { emitAddressFunction } from "./emit-addresses.ts";
 import { REUSEPORT_PROGRAM } from "./emit-reuseport.ts";
-import { comment, importApi, objectArray, property } from "./layout.ts";
+import { comment, importApi, inlineObject, objectArray, property } from "./layout.ts";
 import { type Code, code, indent, joinCode, Name } from "./text.ts";
 
 const IS_TRUSTED_PROXY = new Name("isTrustedProxy");
@@ -30,6 +30,7 @@ export function emitServer(server: ServerIr): Code {
     ...emitPrivileges(server),
     ...(server.tls ? [emitTls(server.tls)] : []),
     code`logging: {\n${indent(emitLogging(server))}\n},`,
+    ...emitAdmin(server),
   ];
   const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
   const program = balances
@@ -51,6 +52,12 @@ function emitPrivileges({ dropPrivileges }: ServerIr): Code[] {
     ...(group === undefined ? [] : [property(new Name("group"), group, 2)]),
   ];
   return [code`dropPrivileges: {\n${indent(joinCode(lines))}\n},`];
+}
+
+function emitAdmin({ admin }: ServerIr): Code[] {
+  if (admin === undefined) return [];
+  const address = [new Name("address"), admin.address] as const;
+  return [code`admin: ${inlineObject([address, [new Name("port"), admin.port]], 1)},`];
 }
 
 function emitLogging({ logging }: ServerIr): Code {

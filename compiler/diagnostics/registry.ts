@@ -1,6 +1,7 @@
 // The one list of diagnostic codes. A code is `area/what-is-wrong`; it is never renamed or reused,
 // because people put codes into scripts and search for them.
 
+import { adminCodes } from "./codes/admin.ts";
 import { cidrCodes } from "./codes/cidr.ts";
 import { configCodes } from "./codes/config.ts";
 import { performanceCodes } from "./codes/performance.ts";
@@ -20,6 +21,7 @@ export const registry = {
   ...serverCodes,
   ...securityCodes,
   ...performanceCodes,
+  ...adminCodes,
   ...tlsCodes,
   ...upstreamCodes,
   ...routeCodes,

@@ -9,7 +9,7 @@ export interface Features {
   readonly tls: boolean;
   /** Some group of servers is checked. */
   readonly healthChecks: boolean;
-  /** Requests are told to the log. */
+  /** Requests are told to the log or to the metrics. */
   readonly observed: boolean;
 }
 
@@ -25,7 +25,7 @@ export function featuresOf({ server, routes, upstreams }: Ir): Features {
     proxyRoutes: routes.some(({ target }) => target.kind === "proxy"),
     tls: server.tls !== undefined || upstreams.some(usesTls),
     healthChecks: upstreams.some(({ healthCheck }) => healthCheck !== undefined),
-    observed: server.logging.accessLog,
+    observed: server.logging.accessLog || server.admin !== undefined,
   };
 }
 

@@ -42,6 +42,8 @@ export interface ServerIr {
     /** 0 is never. */
     readonly maxLogSize: number;
   };
+  /** Where metrics and probes are answered; undefined: nowhere. */
+  readonly admin: ListenIr | undefined;
 }
 
 export interface TlsIr {

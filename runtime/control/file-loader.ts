@@ -142,8 +142,16 @@ export function placeMemoryFiles(
 
 const NANOS = 1_000_000_000n;
 
-/** Opens the roots of file routes. A route to a single file opens the directory it is in. */
-export function openRoots(program: Program, routes: readonly Route[], addon: Addon): void {
+/**
+ * Opens the roots of file routes for a worker. A route to a single file opens the directory it is
+ * in.
+ */
+export function openRoots(
+  program: Program,
+  routes: readonly Route[],
+  addon: Addon,
+  owner: number,
+): void {
   program.routes.forEach((settings, index) => {
     if (settings.kind !== "file") return;
     const route = routes[index]!;
@@ -153,6 +161,7 @@ export function openRoots(program: Program, routes: readonly Route[], addon: Add
     const root = route.isDirectory ? settings.path : dirname(settings.path);
     const fd = addon.openRoot(resolve(root));
     if (fd < 0) throw new Error(`can't open "${root}" (errno ${-fd})`);
+    addon.owners()[fd] = owner + 1; // closed with the rest should the worker die
     route.rootFd = fd;
   });
 }

@@ -16,6 +16,8 @@ export interface WorkerStart {
   readonly cpu: number;
   /** The ring for the worker's log records. */
   readonly logMemory: SharedArrayBuffer;
+  /** What the worker counts for the metrics; null: nobody asks for them. */
+  readonly metricsMemory: SharedArrayBuffer | null;
   readonly listeners: readonly number[];
   /** Client connections of each worker; null: they are not limited. */
   readonly connectionCounts: Int32Array | null;

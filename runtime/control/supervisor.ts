@@ -9,6 +9,7 @@ import { ABI_VERSION } from "../../native/abi.ts";
 import type { Program } from "../data/api.ts";
 import { RATE_BUCKETS, rateWords, releaseLocks } from "../data/rate-limiter.ts";
 import { type Addon, loadAddon } from "../native.ts";
+import { Admin, type AdminView } from "./admin.ts";
 import { BalanceMemory, type GroupMemory } from "./balance-memory.ts";
 import { checkRoots } from "./file-loader.ts";
 import { HealthChecks } from "./health-check.ts";
@@ -22,6 +23,7 @@ import { Resolver } from "./resolver.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 import { type TlsContexts, TlsKeys } from "./tls-keys.ts";
+import { upstreamStatus } from "./upstream-status.ts";
 
 /** A worker that dies at once is not restarted faster than this. */
 const RESTART_DELAY_MS = 100;
@@ -52,6 +54,7 @@ export class Supervisor {
   private balanceMemory!: BalanceMemory;
   private balance: readonly GroupMemory[] = [];
   private readonly requestLines: RequestLines;
+  private readonly admin: Admin | null;
   private readonly healthChecks: HealthChecks;
   private readonly rateWords: Int32Array | null;
   private connectionCounts: Int32Array | null = null;
@@ -72,6 +75,8 @@ export class Supervisor {
     this.logger = this.log.logger;
     this.requestLines = new RequestLines(program);
     this.healthChecks = new HealthChecks((text) => this.logger.info(text));
+    const wantsAdmin = program.server.admin !== undefined;
+    this.admin = wantsAdmin ? new Admin(program, dirname(bundlePath), this.adminView()) : null;
     const limited = program.routes.some((route) => route.limits.rateLimitRequestsPerMin > 0);
     this.rateWords = limited ? rateWords(RATE_BUCKETS, randomBytes(4).readInt32LE()) : null;
   }
@@ -103,6 +108,8 @@ export class Supervisor {
     );
     await this.resolver.start();
     const urls = this.bind();
+    const adminUrl = await this.admin?.listen();
+    if (adminUrl !== undefined) this.logger.info(`metrics and probes are at ${adminUrl}`);
     this.dropPrivileges();
     if (this.program.server.maxConcurrentConnections > 0) {
       const bytes = this.slots.length * Int32Array.BYTES_PER_ELEMENT;
@@ -119,6 +126,21 @@ export class Supervisor {
     this.serviceManager.ready(`${this.slots.length} worker(s)`);
     this.serviceManager.watch(() => this.isAlive());
     await this.healthChecks.start(this.program, this.balance);
+  }
+
+  private adminView(): AdminView {
+    return {
+      upstreams: () =>
+        this.balance.length === 0
+          ? []
+          : upstreamStatus(this.program, this.balance, this.resolver.addresses),
+      logDropped: () => this.log.channels.dropped,
+      workers: () => ({
+        serving: this.slots.filter(({ wakeFd }) => wakeFd >= 0).length,
+        wanted: this.slots.length,
+      }),
+      isStopping: () => this.stopping,
+    };
   }
 
   private get addonPath(): string {
@@ -190,6 +212,7 @@ export class Supervisor {
       owner: slot.index,
       cpu: this.cpus[slot.index % this.cpus.length]!,
       logMemory: this.log.channels.memoryFor(slot.index, this.requestLines),
+      metricsMemory: this.admin?.memoryFor(slot.index) ?? null,
       listeners: slot.listeners,
       rateWords: this.rateWords,
       connectionCounts: this.connectionCounts,
@@ -247,6 +270,7 @@ export class Supervisor {
       if (this.slots.every((each) => each.ended && each.worker === null)) void this.exit(0);
       return;
     }
+    if (this.admin !== null) this.admin.workerRestarts++;
     this.logger.error(
       `worker ${slot.index} has died (${closed} descriptors closed); restarting it`,
     );

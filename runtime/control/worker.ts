@@ -10,6 +10,7 @@ import { ConnectionTable } from "../data/connection.ts";
 import { ConnectionLimit } from "../data/connection-limit.ts";
 import { EventLoop } from "../data/event-loop.ts";
 import { LogRingWriter } from "../data/log-ring.ts";
+import { WorkerMetrics } from "../data/metrics.ts";
 import { RateLimiter } from "../data/rate-limiter.ts";
 import { Ring } from "../data/ring.ts";
 import { Route } from "../data/route.ts";
@@ -53,7 +54,7 @@ class WorkerThread {
     addon.pinThread(start.cpu);
     this.groups = makeGroups(program, start.balance);
     const routes = program.routes.map((settings, at) => new Route(settings, this.groups, at));
-    openRoots(program, routes, addon);
+    openRoots(program, routes, addon, start.owner);
     const memoryFiles = readMemoryFiles(program);
     const serverCount = program.upstreams.reduce((sum, group) => sum + group.servers.length, 0);
     const sockaddrBytes = serverCount * ADDRESSES_MAX * SOCKADDR_STRIDE;
@@ -103,6 +104,7 @@ class WorkerThread {
       rateLimiter: start.rateWords && new RateLimiter(start.rateWords, start.owner),
       idPrefix: randomBytes(4).toString("hex"),
       accessLog: accessLog ? log : undefined,
+      metrics: start.metricsMemory ? new WorkerMetrics(start.metricsMemory) : undefined,
       onWake: () => this.onWake(),
       onWarning: (text) => {
         writeWarning(log, `worker ${start.owner}: ${text}`);

@@ -49,6 +49,8 @@ export interface ServerSettings {
   /** Absent: the listeners are plain. */
   readonly tls?: TlsSettings;
   readonly logging: LoggingSettings;
+  /** Where metrics and probes are answered; absent: nowhere. */
+  readonly admin?: ListenAddress;
 }
 
 /** Names, or ids as digits. */

@@ -4,7 +4,7 @@
 /** Some route passes requests on. */
 declare const PROXY_ROUTES: boolean;
 
-/** Requests are told to the log. */
+/** Requests are told to the log or to the metrics. */
 declare const OBSERVED: boolean;
 
 /** Clients or servers are spoken to with TLS. */

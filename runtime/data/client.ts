@@ -43,7 +43,9 @@ export function onAccepted(loop: EventLoop, fd: number): void {
     return;
   }
   connection.fd = fd;
+  observer.accepted(loop);
   if (!loop.table.admit(connection)) {
+    observer.refused(loop);
     loop.noteRefused();
     if (TLS && loop.acceptsTls) {
       loop.sockets.close(connection); // an answer would first take a handshake

@@ -44,6 +44,7 @@ import { RequestHead } from "./http1-request.ts";
 import { ResponseHead } from "./http1-response.ts";
 import { IpAddress } from "./ip-address.ts";
 import type { LogRingWriter } from "./log-ring.ts";
+import type { WorkerMetrics } from "./metrics.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import { ReplyWriter } from "./reply.ts";
 import type { CompletionSink, Ring } from "./ring.ts";
@@ -90,6 +91,8 @@ export interface LoopParts {
   readonly idPrefix: string;
   /** Takes a record of each request; absent: nobody wants them. */
   readonly accessLog?: LogRingWriter | undefined;
+  /** Counts requests and turns; absent: nobody asks for them. */
+  readonly metrics?: WorkerMetrics | undefined;
   /** Called on the loop when the main thread has signalled. */
   readonly onWake: () => void;
   readonly onWarning: (text: string) => void;
@@ -146,6 +149,7 @@ export class EventLoop implements CompletionSink {
   readonly owner: number;
   /** Told about each request; null: nobody wants to know. */
   readonly observer: ExchangeObserver | null;
+  private readonly metrics: WorkerMetrics | null;
   /** The largest head limit and header timeout of any route: they hold until a route is known. */
   readonly headBytesMax: number;
   readonly headerTimeoutMs: number;
@@ -190,6 +194,7 @@ export class EventLoop implements CompletionSink {
       this.tls,
     );
     this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
+    this.metrics = parts.metrics ?? null;
     this.observer = OBSERVED ? this.makeObserver(parts) : null;
     this.request = new RequestHead(this.bytes);
     this.response = new ResponseHead(this.bytes);
@@ -232,11 +237,17 @@ export class EventLoop implements CompletionSink {
     return this.clock[CLOCK_REALTIME_SECS]!;
   }
 
-  private makeObserver({ accessLog, clock, slotCountMax, idPrefix }: LoopParts) {
-    if (OBSERVED && accessLog !== undefined) {
+  private makeObserver({ accessLog, metrics, clock, slotCountMax, idPrefix }: LoopParts) {
+    if (OBSERVED && (accessLog !== undefined || metrics !== undefined)) {
       const { sockets } = this;
-      const { queuedBytes } = sockets;
-      const observer = new ExchangeObserver(accessLog, clock, slotCountMax, queuedBytes, idPrefix);
+      const observer = new ExchangeObserver(
+        accessLog ?? null,
+        metrics ?? null,
+        clock,
+        slotCountMax,
+        sockets.queuedBytes,
+        idPrefix,
+      );
       sockets.onClose = (connection) => {
         // A tunnel has no end but that of its connection.
         if (connection.role === ROLE_CLIENT) observer.end(connection, !connection.tunnel);
@@ -268,8 +279,10 @@ export class EventLoop implements CompletionSink {
     this.replies.setClock(this.clock[CLOCK_REALTIME_SECS]!);
     this.timers.elapse(elapsedMs);
     this.fileCache.expire(this.timers.tick);
-    this.ring.reap(this);
+    const completions = this.ring.reap(this);
     this.timers.fire(this);
+    if (OBSERVED && this.metrics !== null)
+      this.metrics.turn(completions, this.table.clientCount, this.table.upstreamCount);
     if (this.acceptPausedUntil >= 0 && this.timers.tick >= this.acceptPausedUntil) {
       this.acceptPausedUntil = -1;
       this.armAccepts();

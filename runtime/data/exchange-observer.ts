@@ -1,7 +1,7 @@
-// Follows each request from its head to the end of its answer, and tells the log about it. What is
-// known of a request in between stands in a record of its own, one for each connection, laid out as
-// it will be copied into the ring. In a bundle without observers every call of the functions below
-// folds away.
+// Follows each request from its head to the end of its answer, and tells the log and the metrics.
+// What is known of a request in between stands in a record of its own, one for each connection,
+// laid out as it will be copied into the ring. In a bundle without observers every call of the functions
+// below folds away.
 
 import {
   CLOCK_MONOTONIC_MS,
@@ -37,10 +37,17 @@ import {
   REQUEST_UPSTREAM_US,
 } from "./log-record.ts";
 import { type LogRingWriter, recordLength } from "./log-ring.ts";
+import {
+  COUNT_ACCEPTED,
+  COUNT_RATE_LIMITED,
+  COUNT_REFUSED,
+  type WorkerMetrics,
+} from "./metrics.ts";
 
 /** Method and host are short by the parser's own limits; the path gets what is left. */
 const RECORD_BYTES_MAX = 2048;
-const RECORD_WORDS = RECORD_BYTES_MAX / Int32Array.BYTES_PER_ELEMENT;
+/** Without a log a record needs no room for texts. */
+const RECORD_BYTES_COUNTED = REQUEST_TEXT * Int32Array.BYTES_PER_ELEMENT;
 
 // Words of what is known of a slot's request and goes into no record.
 const STATE_WORDS = 8;
@@ -61,7 +68,10 @@ const MICROSECONDS_TRUSTED_MS = 4_000_000;
 const STATUS_CLIENT_GONE = 499;
 
 export class ExchangeObserver {
-  private readonly ring: LogRingWriter;
+  private readonly ring: LogRingWriter | null;
+  private readonly metrics: WorkerMetrics | null;
+  private readonly recordBytes: number;
+  private readonly recordWords: number;
   private readonly clock: Uint32Array;
   private readonly words: Int32Array;
   private readonly doubles: Float64Array;
@@ -74,15 +84,19 @@ export class ExchangeObserver {
 
   /** `idPrefix`: the eight hexadecimal digits that the worker's request ids begin with. */
   constructor(
-    ring: LogRingWriter,
+    ring: LogRingWriter | null,
+    metrics: WorkerMetrics | null,
     clock: Uint32Array,
     slotCountMax: number,
     queuedBytes: Float64Array,
     idPrefix: string,
   ) {
     this.ring = ring;
+    this.metrics = metrics;
     this.clock = clock;
-    const memory = new ArrayBuffer(slotCountMax * RECORD_BYTES_MAX);
+    this.recordBytes = ring === null ? RECORD_BYTES_COUNTED : RECORD_BYTES_MAX;
+    this.recordWords = this.recordBytes / Int32Array.BYTES_PER_ELEMENT;
+    const memory = new ArrayBuffer(slotCountMax * this.recordBytes);
     this.words = new Int32Array(memory);
     this.doubles = new Float64Array(memory);
     this.texts = new Uint8Array(memory);
@@ -102,17 +116,20 @@ export class ExchangeObserver {
 
   /** The head in `loop.request` is whole and sound. */
   begin(loop: EventLoop, connection: Connection): void {
-    const { request } = loop;
     const { slot } = connection;
-    const known = readClientAddress(loop, connection);
-    this.open(loop, slot, known);
-    const { words, texts } = this;
-    const at = slot * RECORD_WORDS;
+    const logged = this.ring !== null;
+    this.open(loop, slot, logged && readClientAddress(loop, connection));
+    if (logged) this.copyTexts(loop, slot);
+  }
+
+  private copyTexts({ request }: EventLoop, slot: number): void {
+    const { words, texts, recordBytes } = this;
+    const at = slot * this.recordWords;
     const { methodStart, methodEnd, host, targetStart, targetEnd } = request;
-    const first = slot * RECORD_BYTES_MAX + REQUEST_TEXT * Int32Array.BYTES_PER_ELEMENT;
+    const first = slot * recordBytes + REQUEST_TEXT * Int32Array.BYTES_PER_ELEMENT;
     const hostAt = copy(texts, first, request.bytes, methodStart, methodEnd);
     const pathAt = copy(texts, hostAt, request.bytes, host.start, host.end);
-    const room = (slot + 1) * RECORD_BYTES_MAX - pathAt;
+    const room = (slot + 1) * recordBytes - pathAt;
     const pathBytes = Math.min(room, targetEnd - targetStart);
     copy(texts, pathAt, request.bytes, targetStart, targetStart + pathBytes);
     words[at + REQUEST_METHOD_BYTES] = methodEnd - methodStart;
@@ -138,7 +155,7 @@ export class ExchangeObserver {
     state[own + BEGUN_MS] = ms;
     this.queuedBytes[slot] = 0;
     this.requestCount = (this.requestCount + 1) | 0;
-    const at = slot * RECORD_WORDS;
+    const at = slot * this.recordWords;
     words[at + RECORD_KIND] = KIND_REQUEST;
     words[at + REQUEST_ID_PREFIX] = this.idPrefix;
     words[at + REQUEST_ID_NUMBER] = this.requestCount;
@@ -159,8 +176,9 @@ export class ExchangeObserver {
   answer(loop: EventLoop, connection: Connection, status: number): void {
     const { slot } = connection;
     const own = slot * STATE_WORDS;
-    if (this.state[own + OPEN] === 0) this.open(loop, slot, readPeerAddress(loop, connection));
-    const at = slot * RECORD_WORDS;
+    if (this.state[own + OPEN] === 0)
+      this.open(loop, slot, this.ring !== null && readPeerAddress(loop, connection));
+    const at = slot * this.recordWords;
     this.words[at + REQUEST_STATUS] = status;
     if (passedOn(connection)) this.doubles[(at + REQUEST_UPSTREAM_US) >> 1] = this.sinceHead(own);
     loop.replies.givenNumber = this.words[at + REQUEST_ID_NUMBER]!;
@@ -174,7 +192,7 @@ export class ExchangeObserver {
     state[own + STARTED] = 0;
     if (state[own + OPEN] === 0) return;
     state[own + OPEN] = 0;
-    const at = slot * RECORD_WORDS;
+    const at = slot * this.recordWords;
     words[at + RECORD_SECS] = clock[CLOCK_REALTIME_SECS]!;
     words[at + RECORD_MS] = clock[CLOCK_REALTIME_MILLIS]!;
     words[at + REQUEST_ROUTE] = route === null ? -1 : route.place;
@@ -184,16 +202,22 @@ export class ExchangeObserver {
       if (passedOn(connection)) doubles[(at + REQUEST_UPSTREAM_US) >> 1] = this.sinceHead(own);
     }
     if (broken) words[at + REQUEST_FLAGS] = words[at + REQUEST_FLAGS]! | FLAG_BROKEN;
-    doubles[(at + REQUEST_BYTES) >> 1] = this.queuedBytes[slot]!;
-    doubles[(at + REQUEST_TOTAL_US) >> 1] = this.elapsedUs(
-      state[own + STARTED_US]!,
-      state[own + STARTED_MS]!,
-    );
-    this.log(at);
+    const bytes = this.queuedBytes[slot]!;
+    const totalUs = this.elapsedUs(state[own + STARTED_US]!, state[own + STARTED_MS]!);
+    doubles[(at + REQUEST_BYTES) >> 1] = bytes;
+    doubles[(at + REQUEST_TOTAL_US) >> 1] = totalUs;
+    if (this.ring !== null) this.log(this.ring, at);
+    if (this.metrics !== null)
+      this.metrics.request(words[at + REQUEST_ROUTE]!, words[at + REQUEST_STATUS]!, bytes, totalUs);
   }
 
-  private log(at: number): void {
-    const { ring, words } = this;
+  /** Counts something that is no request: a COUNT_* word. */
+  count(word: number): void {
+    if (this.metrics !== null) this.metrics.count(word);
+  }
+
+  private log(ring: LogRingWriter, at: number): void {
+    const { words } = this;
     const texts =
       words[at + REQUEST_METHOD_BYTES]! +
       words[at + REQUEST_HOST_BYTES]! +
@@ -250,4 +274,19 @@ export function answer(loop: EventLoop, connection: Connection, status: number):
 /** The answer is queued as a whole. */
 export function end(loop: EventLoop, connection: Connection): void {
   if (OBSERVED && loop.observer !== null) loop.observer.end(connection, false);
+}
+
+/** A client has connected. */
+export function accepted(loop: EventLoop): void {
+  if (OBSERVED && loop.observer !== null) loop.observer.count(COUNT_ACCEPTED);
+}
+
+/** A client is one too many. */
+export function refused(loop: EventLoop): void {
+  if (OBSERVED && loop.observer !== null) loop.observer.count(COUNT_REFUSED);
+}
+
+/** A request came too soon after others. */
+export function rateLimited(loop: EventLoop): void {
+  if (OBSERVED && loop.observer !== null) loop.observer.count(COUNT_RATE_LIMITED);
 }

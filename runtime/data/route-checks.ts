@@ -4,6 +4,7 @@
 import { readClientAddress } from "./client-address.ts";
 import type { Connection } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import * as observer from "./exchange-observer.ts";
 import type { Route } from "./route.ts";
 
 /** The route's own limits and policy: 0, or the status that refuses the request. */
@@ -38,5 +39,6 @@ function checkRate(route: Route, loop: EventLoop): number {
   const { clientAddress, rateLimiter, realtimeSecs, replies } = loop;
   const wait = rateLimiter!.take(route.keyHash, clientAddress, route.rateLimit, realtimeSecs);
   replies.retryAfterSecs = wait;
+  if (wait !== 0) observer.rateLimited(loop);
   return wait === 0 ? 0 : 429;
 }

@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
-import { startUpstream, type Upstream } from "../lib/upstreams.ts";
+import { requestCame, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
 interface Entry {
   readonly level: number;
@@ -167,8 +167,9 @@ describe("what a record says", () => {
 
   test("clients that go: 499 before the answer, broken inside it", async () => {
     const early = await RawClient.connect(server.port);
+    const seen = upstream.requests();
     await early.send(request("GET /app/slow/60000"));
-    await server.process.until("the request", () => (upstream.requests() > 0 ? true : undefined));
+    await requestCame(upstream, seen);
     early.close(true);
     const { status, broken } = await entryOf("/app/slow/60000");
     assert.deepEqual([status, broken], [499, true]);

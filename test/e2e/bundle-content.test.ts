@@ -7,7 +7,7 @@ import { bundleServer, packagesOf } from "zproxy/compiler/bundle-server.ts";
 import { compile } from "zproxy/compiler/compile.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 
-const QUICKSTART_BYTES_MAX = 128 * 1024;
+const QUICKSTART_BYTES_MAX = 140 * 1024;
 
 const FILES = serverSection() + fileRoute("/", "/srv/www");
 const PROXY = serverSection() + proxyRoute("/", "http://127.0.0.1:1");

@@ -14,6 +14,7 @@ const PACKAGES = {
   ncat: "ncat",
   nginx: "nginx-light",
   openssl: "openssl",
+  promtool: "prometheus",
   python3: "python3",
   script: "bsdutils",
   strace: "strace",

@@ -10,6 +10,7 @@ import {
   type Server,
   type Socket,
 } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TlsOptions } from "node:tls";
 import { Random } from "./random.ts";
 
@@ -131,6 +132,15 @@ function echo(name: string, request: IncomingMessage, response: ServerResponse):
     response.setHeader("x-upstream", name);
     response.end(text);
   });
+}
+
+/** Waits until the upstream has seen more requests than `before`. */
+export async function requestCame(upstream: Upstream, before: number): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (upstream.requests() <= before) {
+    if (Date.now() > deadline) throw new Error("no request came");
+    await sleep(5);
+  }
 }
 
 /** One connection of a scripted server: `received` grows as bytes come. */

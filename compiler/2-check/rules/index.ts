@@ -1,6 +1,7 @@
 // Every rule that the schema cannot express, one row each. The order does not matter: diagnostics
 // are sorted by their place in the text.
 
+import { checkAdmin } from "./admin.ts";
 import { checkCidrs } from "./cidrs.ts";
 import { checkClientLists } from "./client-lists.ts";
 import { checkHiddenWildcards } from "./hidden-wildcard.ts";
@@ -25,6 +26,7 @@ import { checkHealthTimes, checkWeights } from "./upstream-settings.ts";
 
 export const rules: readonly Rule[] = [
   checkListen,
+  checkAdmin,
   checkProxyLoops,
   checkWorkers,
   checkPrivileges,

@@ -33,4 +33,5 @@ export const server: ServerSettings = {
     flushIntervalMs: 250,
     maxLogSize: 0,
   },
+  admin: { address: "127.0.0.1", port: 9090 },
 };

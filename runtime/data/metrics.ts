@@ -1,0 +1,120 @@
+// What a worker counts for the metrics, as doubles in shared memory: exact up to 2^53, written by
+// the worker alone, read by the main thread whenever it is asked. A double is one store, so that a
+// reader sees it before or after, never in between; sums that belong together may differ by one.
+//
+//   | worker: gauges and counts | turns by batch size | route none | route 0 | route 1 | …
+
+/** Words of the worker itself. */
+export const GAUGE_CLIENTS = 0;
+export const GAUGE_UPSTREAMS = 1;
+export const COUNT_ACCEPTED = 2;
+export const COUNT_REFUSED = 3;
+export const COUNT_RATE_LIMITED = 4;
+export const COUNT_COMPLETIONS = 5;
+const TURNS = 8;
+
+/** Upper bounds of completions a turn: powers of two; what is above has a bucket of its own. */
+export const BATCH_BOUNDS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
+const ROUTES = TURNS + BATCH_BOUNDS.length + 1;
+
+/** Upper bounds of a request's duration in microseconds. */
+export const DURATION_BOUNDS_US = [
+  250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+  2_500_000, 5_000_000, 10_000_000,
+] as const;
+
+// Words of a route: a count for each hundred of statuses, the sums, the durations.
+export const STATUS_CLASSES = 5;
+const BYTES = STATUS_CLASSES;
+const DURATION_SUM_US = STATUS_CLASSES + 1;
+const DURATIONS = STATUS_CLASSES + 2;
+const ROUTE_WORDS = DURATIONS + DURATION_BOUNDS_US.length + 1;
+
+/** Memory for one worker of a program with so many routes. */
+export function metricsMemory(routeCount: number): SharedArrayBuffer {
+  const words = ROUTES + (routeCount + 1) * ROUTE_WORDS;
+  return new SharedArrayBuffer(words * Float64Array.BYTES_PER_ELEMENT);
+}
+
+export class WorkerMetrics {
+  private readonly words: Float64Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.words = new Float64Array(memory);
+  }
+
+  /** Adds one to a COUNT_* word. */
+  count(word: number): void {
+    this.words[word]!++;
+  }
+
+  /** A request has ended; `route` is -1 when none was found. */
+  request(route: number, status: number, bytes: number, durationUs: number): void {
+    const { words } = this;
+    const at = ROUTES + (route + 1) * ROUTE_WORDS;
+    const hundred = Math.min(STATUS_CLASSES, Math.max(1, Math.floor(status / 100)));
+    words[at + hundred - 1]!++;
+    words[at + BYTES]! += bytes;
+    words[at + DURATION_SUM_US]! += durationUs;
+    let bucket = 0;
+    while (bucket < DURATION_BOUNDS_US.length && durationUs > DURATION_BOUNDS_US[bucket]!) bucket++;
+    words[at + DURATIONS + bucket]!++;
+  }
+
+  /** A turn of the loop has handled so many completions. */
+  turn(completions: number, clients: number, upstreams: number): void {
+    const { words } = this;
+    words[GAUGE_CLIENTS] = clients;
+    words[GAUGE_UPSTREAMS] = upstreams;
+    words[COUNT_COMPLETIONS]! += completions;
+    let bucket = 0;
+    while (bucket < BATCH_BOUNDS.length && completions > BATCH_BOUNDS[bucket]!) bucket++;
+    words[TURNS + bucket]!++;
+  }
+}
+
+/** What was counted for one route, by all workers. */
+export interface RouteCounts {
+  /** Of 1xx, 2xx, … */
+  readonly statuses: readonly number[];
+  readonly bytes: number;
+  readonly durationSumUs: number;
+  /** For each bound, and above. */
+  readonly durations: readonly number[];
+}
+
+/** The sums over the memories of all workers, as they are now. */
+export class MetricsReader {
+  private readonly workers: readonly Float64Array[];
+
+  constructor(memories: readonly SharedArrayBuffer[]) {
+    this.workers = memories.map((memory) => new Float64Array(memory));
+  }
+
+  /** The sum of a GAUGE_* or COUNT_* word. */
+  sum(word: number): number {
+    let sum = 0;
+    for (const words of this.workers) sum += words[word]!;
+    return sum;
+  }
+
+  private sums(first: number, count: number): number[] {
+    return Array.from({ length: count }, (_, index) => this.sum(first + index));
+  }
+
+  /** Turns for each of BATCH_BOUNDS, and above. */
+  turns(): readonly number[] {
+    return this.sums(TURNS, BATCH_BOUNDS.length + 1);
+  }
+
+  /** `route` is -1 for requests that found none. */
+  route(route: number): RouteCounts {
+    const at = ROUTES + (route + 1) * ROUTE_WORDS;
+    return {
+      statuses: this.sums(at, STATUS_CLASSES),
+      bytes: this.sum(at + BYTES),
+      durationSumUs: this.sum(at + DURATION_SUM_US),
+      durations: this.sums(at + DURATIONS, DURATION_BOUNDS_US.length + 1),
+    };
+  }
+}

@@ -1,0 +1,289 @@
+// The administrator's server: metrics that say what clients have seen, probes, and what is served.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
+import { type Faults, startWithFaults } from "../lib/faults.ts";
+import { RawClient, request } from "../lib/raw-client.ts";
+import { startServer, type TestServer } from "../lib/server.ts";
+import { requireTool } from "../lib/tools.ts";
+import { requestCame, startUpstream, type Upstream } from "../lib/upstreams.ts";
+
+const ADMIN = '[admin]\nlisten = "127.0.0.1:0"\n';
+const ADMIN_URL = /metrics and probes are at (http:\/\/[^"]+)/;
+/** More than the bounds of the histogram have between them. */
+const SLOW_MS = 60;
+
+interface Page {
+  readonly status: number;
+  readonly type: string | null;
+  readonly text: string;
+}
+
+async function pageOf(server: TestServer, path: string, method = "GET"): Promise<Page> {
+  const url = await server.process.until("the admin URL", () => ADMIN_URL.exec(server.log())?.[1]);
+  const response = await fetch(`${url}${path}`, { method, headers: { connection: "close" } });
+  const type = response.headers.get("content-type");
+  return { status: response.status, type, text: await response.text() };
+}
+
+/** The samples of /metrics by name and labels. */
+async function samplesOf(server: TestServer): Promise<Map<string, number>> {
+  const { text } = await pageOf(server, "/metrics");
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const samples = lines.map((line): [string, number] => {
+    const space = line.lastIndexOf(" ");
+    return [line.slice(0, space), Number(line.slice(space + 1))];
+  });
+  assert.equal(new Set(samples.map(([name]) => name)).size, samples.length, "each sample once");
+  return new Map(samples);
+}
+
+function route(prefix: string): string {
+  return String.raw`route="path_routes.\"*\".\"${prefix}\""`;
+}
+
+describe("metrics", () => {
+  let upstream: Upstream;
+  let faults: Faults;
+  let server: TestServer;
+
+  before(async () => {
+    upstream = await startUpstream();
+    const config = [
+      serverSection(2),
+      ADMIN,
+      "[security]\nmax_concurrent_connections = 1000\n",
+      proxyRoute("/app", upstream.url),
+      proxyRoute("/post", upstream.url, ['allowed_methods = ["POST"]']),
+      proxyRoute("/few", upstream.url, ["rate_limit_requests_per_min = 3"]),
+      fileRoute("/file", "page.txt", ['mode = "memory"']),
+      proxyRoute("/dead", "http://127.0.0.1:1"),
+    ];
+    faults = await startWithFaults(config.join("\n"), {
+      prepare: (folder) => writeFileSync(join(folder, "page.txt"), "page"),
+      expectedErrors: [/injected crash/, /worker 0 has died/],
+    });
+    server = faults.server;
+  });
+
+  after(async () => {
+    await upstream.stop();
+    await faults.stop();
+  });
+
+  test("counters are what clients have counted, over all workers", async () => {
+    const asked = new Map<string, number>();
+    let bytes = 0;
+    const targets = [
+      ["/app/bytes/5000", "/app", 2],
+      ["/app/status/404", "/app", 4],
+      ["/app/status/302", "/app", 3],
+      ["/post", "/post", 4],
+      ["/few", "/few", 0],
+      ["/file", "/file", 2],
+      ["/dead", "/dead", 5],
+      ["/none", "", 4],
+    ] as const;
+    const one = async () => {
+      const client = await RawClient.connect(server.port);
+      for (const [path, prefix] of targets) {
+        await client.send(request(`GET ${path}`));
+        const { status } = await client.answer();
+        const key = `${prefix} ${Math.floor(status / 100)}`;
+        asked.set(key, (asked.get(key) ?? 0) + 1);
+        if (prefix === "/file" && status === 200) bytes++;
+      }
+      client.close();
+    };
+    await Promise.all(Array.from({ length: 20 }, one));
+    const samples = await samplesOf(server);
+    let all = 0;
+    for (const [key, count] of asked) {
+      const [prefix, hundred] = key.split(" ");
+      const label = prefix === "" ? 'route="none"' : route(prefix!);
+      const name = `zproxy_requests_total{${label},class="${hundred}xx"}`;
+      assert.equal(samples.get(name), count, name);
+      all += count;
+    }
+    const counted = [...samples].filter(([name]) => name.startsWith("zproxy_requests_total{"));
+    assert.equal(counted.length, asked.size, "nothing else was counted");
+    const durations = [...samples].filter(([name]) => /duration_seconds_count/.test(name));
+    assert.equal(
+      durations.reduce((sum, [, count]) => sum + count, 0),
+      all,
+    );
+    assert.equal(asked.get("/few 2"), 3);
+    assert.equal(samples.get("zproxy_rate_limited_total"), 17);
+    assert.equal(samples.get("zproxy_connections_accepted_total"), 20);
+    const perFile = samples.get(`zproxy_response_bytes_total{${route("/file")}}`)! / bytes;
+    assert.ok(Number.isInteger(perFile) && perFile > 100, `${perFile} bytes each`);
+  });
+
+  test("gauges: connections, upstreams, requests in flight", async () => {
+    const client = await RawClient.connect(server.port);
+    const seen = upstream.requests();
+    await client.send(request("GET /app/slow/60000"));
+    await requestCame(upstream, seen);
+    const inFlight = `zproxy_upstream_requests_in_flight{upstream="${upstream.url}",server="${upstream.url}"}`;
+    let samples = await samplesOf(server);
+    for (let tries = 0; samples.get(inFlight) !== 1 && tries < 100; tries++)
+      samples = await samplesOf(server);
+    assert.equal(samples.get(inFlight), 1);
+    assert.ok(samples.get("zproxy_connections")! >= 1);
+    assert.ok(samples.get("zproxy_upstream_connections")! >= 1);
+    client.close();
+  });
+
+  test("durations fall into the bucket they belong to", async () => {
+    const client = await RawClient.connect(server.port);
+    const bucket = (le: string) =>
+      `zproxy_request_duration_seconds_bucket{${route("/app")},le="${le}"}`;
+    const before = await samplesOf(server);
+    await client.send(request(`GET /app/slow/${SLOW_MS}`));
+    await client.answer();
+    client.close();
+    const after = await samplesOf(server);
+    assert.equal(after.get(bucket("0.05")), before.get(bucket("0.05")), "not below 50 ms");
+    assert.ok(after.get(bucket("10"))! > before.get(bucket("10"))!);
+  });
+
+  test("promtool accepts them", async (context) => {
+    const promtool = requireTool(context, "promtool");
+    if (promtool === undefined) return;
+    const { text, type } = await pageOf(server, "/metrics");
+    assert.equal(type, "text/plain; version=0.0.4; charset=utf-8");
+    const check = spawnSync(promtool, ["check", "metrics"], { input: text, encoding: "utf8" });
+    assert.equal(check.status, 0, `${check.stdout}${check.stderr}`);
+    assert.equal(check.stdout + check.stderr, "", "not even a remark");
+  });
+
+  test("a worker that dies is counted, and what it has counted stays", async () => {
+    const before = await samplesOf(server);
+    await faults.crash(0);
+    await server.process.until("the restart", () =>
+      /has died/.test(server.log()) ? true : undefined,
+    );
+    let after = await samplesOf(server);
+    for (let tries = 0; after.get("zproxy_workers") !== 2 && tries < 200; tries++)
+      after = await samplesOf(server);
+    assert.equal(after.get("zproxy_worker_restarts_total"), 1);
+    assert.equal(after.get("zproxy_workers"), 2);
+    for (const [name, count] of before)
+      if (name.startsWith("zproxy_requests_total")) assert.ok(after.get(name)! >= count, name);
+  });
+});
+
+describe("pages", () => {
+  let upstream: Upstream;
+  let server: TestServer;
+
+  before(async () => {
+    upstream = await startUpstream();
+    const group = `[upstreams.api]\nservers = ["${upstream.url}", { url = "http://127.0.0.1:1", weight = 3 }]\n`;
+    const check = "[upstreams.api.health_check]\ninterval_secs = 3600\nunhealthy_threshold = 1\n";
+    const routes = `[path_routes."*"."/"]\ntype = "Proxy"\nupstream = "api"\n`;
+    server = await startServer(serverSection() + ADMIN + group + check + routes);
+    await server.process.until("the check", () =>
+      /127\.0\.0\.1:1 is now unhealthy/.test(server.log()) ? true : undefined,
+    );
+    await server.remember(); // the checks' connections have gone
+  });
+
+  after(async () => {
+    await upstream.stop();
+    await server.stop();
+  });
+
+  test("/healthz and /readyz", async () => {
+    assert.deepEqual(await pageOf(server, "/healthz"), {
+      status: 200,
+      type: "text/plain; charset=utf-8",
+      text: "ok\n",
+    });
+    const { status, text } = await pageOf(server, "/readyz");
+    assert.deepEqual([status, text], [200, "ready\n"]);
+  });
+
+  test("/config is the manifest of what is served", async () => {
+    const { text, type } = await pageOf(server, "/config");
+    assert.equal(type, "application/json");
+    assert.equal(text, readFileSync(join(server.folder, "dist/manifest.json"), "utf8"));
+    const { configHash } = JSON.parse(text) as { configHash: string };
+    const { text: metrics } = await pageOf(server, "/metrics");
+    assert.match(metrics, new RegExp(`zproxy_config_info\\{hash="${configHash}",`));
+  });
+
+  test("/upstreams says who is healthy", async () => {
+    const read = async () => JSON.parse((await pageOf(server, "/upstreams")).text)[0];
+    const { name, algorithm, checked, servers } = await read();
+    assert.deepEqual([name, algorithm, checked], ["api", "round_robin", true]);
+    const [good, bad] = servers;
+    assert.deepEqual(good, {
+      url: upstream.url,
+      weight: 1,
+      healthy: true,
+      inFlight: 0,
+      addresses: ["127.0.0.1"],
+    });
+    assert.deepEqual([bad.weight, bad.healthy], [3, false]);
+  });
+
+  test("nothing else, and nothing but GET and HEAD", async () => {
+    assert.equal((await pageOf(server, "/")).status, 404);
+    assert.equal((await pageOf(server, "/metrics?x=/healthz")).status, 200);
+    assert.equal((await pageOf(server, "/metrics", "POST")).status, 405);
+    const { status, text } = await pageOf(server, "/healthz", "HEAD");
+    assert.deepEqual([status, text], [200, ""]);
+  });
+});
+
+test("a server that stops is not ready, and lives", async () => {
+  const upstream = await startUpstream();
+  const server = await startServer(serverSection() + ADMIN + proxyRoute("/", upstream.url));
+  try {
+    const client = await RawClient.connect(server.port);
+    await client.send(request("GET /slow/1500"));
+    await requestCame(upstream, 0);
+    server.process.kill("SIGTERM");
+    let page = await pageOf(server, "/readyz");
+    while (page.status === 200) page = await pageOf(server, "/readyz");
+    assert.deepEqual([page.status, page.text], [503, "stopping\n"]);
+    assert.equal((await pageOf(server, "/healthz")).status, 200);
+    assert.equal((await client.answer()).status, 200);
+    client.close();
+    await server.process.exited();
+  } finally {
+    await upstream.stop();
+    await server.stop();
+  }
+});
+
+test("dropped log records are counted", async () => {
+  const logging =
+    '[logging]\naccess_log = true\nfile_path = "zproxy.log"\nflush_interval_ms = 3600000\n';
+  const config = `${serverSection()}${logging}channel_size = 4\n${ADMIN}${fileRoute("/", "page.txt")}`;
+  const prepare = (folder: string) => writeFileSync(join(folder, "page.txt"), "page");
+  const server = await startServer(config, { prepare });
+  try {
+    const client = await RawClient.connect(server.port);
+    await client.send(request("GET /").repeat(400));
+    for (let count = 0; count < 400; count++) await client.answer();
+    client.close();
+    await server.settled();
+    const log = readFileSync(join(server.folder, "zproxy.log"), "utf8");
+    const url = ADMIN_URL.exec(log)?.[1];
+    const text = await (await fetch(`${url}/metrics`, { headers: { connection: "close" } })).text();
+    const dropped = Number(/^zproxy_log_dropped_total (\d+)$/m.exec(text)?.[1]);
+    assert.ok(dropped > 0 && dropped < 400, `${dropped}`);
+    await server.process.stop("SIGTERM");
+    const whole = readFileSync(join(server.folder, "zproxy.log"), "utf8");
+    const written = whole.match(/"msg":"request"\}/g)?.length ?? 0;
+    assert.equal(written + dropped, 400);
+  } finally {
+    await server.stop();
+  }
+});
