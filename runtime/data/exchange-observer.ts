@@ -1,7 +1,7 @@
 // Follows each request from its head to the end of its answer, and tells the log and the metrics.
 // What is known of a request in between stands in a record of its own, one for each connection,
-// laid out as it will be copied into the ring. In a bundle without observers every call of the functions
-// below folds away.
+// laid out as it will be copied into the ring. In a bundle without observers every call of the
+// functions below folds away.
 
 import {
   CLOCK_MONOTONIC_MS,
