@@ -8,7 +8,10 @@ import { printKeyPath } from "../1-read/key-path.ts";
 import type { Mark, SettingChange } from "./change.ts";
 
 const ROOT = schema as SchemaNode;
-const SECTIONS = ["server", "logging", "security", "performance", "tls"] as const;
+/** The tables that every configuration has one of at most; the others hold names. */
+const SECTIONS = Object.entries(ROOT.properties ?? {})
+  .filter(([, node]) => node.$ref !== undefined)
+  .map(([name]) => name as keyof Config);
 
 /** What requests show by themselves, and is compared with them. */
 const SHOWN_BY_REQUESTS = new Set([
