@@ -57,7 +57,7 @@ export class Probe implements RequestProbe {
       chunked: head.bodyMode === BODY_CHUNKED,
     };
     if (sent.length > this.headBytesMax) return { ...seen, status: 431 };
-    const refusal = head.refusal();
+    const refusal = head.refusal(true);
     if (refusal !== 0) return { ...seen, status: refusal };
     if (head.isAsterisk) return { ...seen, status: 200 };
     const { host, path } = head;

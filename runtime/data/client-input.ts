@@ -218,7 +218,7 @@ function dispatch(
   waited: number,
 ): void {
   const { request } = loop;
-  const refusal = request.refusal();
+  const refusal = request.refusal(connection.tls !== null);
   if (refusal !== 0) {
     client.refuse(loop, connection, refusal);
     return;

@@ -256,9 +256,9 @@ export class RequestHead {
    * only a secured connection may ask for (RFC 9110 §7.4), 501 for CONNECT and for transfer codings
    * other than chunked, 417 for an unknown expectation.
    */
-  refusal(): number {
+  refusal(isSecured: boolean): number {
     const { bytes, fields } = this;
-    if (this.isHttps) return 421;
+    if (this.isHttps && !isSecured) return 421;
     if (this.bodyMode === BODY_CHUNKED) {
       const index = fields.find(FIELD_TRANSFER_ENCODING, 0);
       const end = fields.valueEnd[index]!;

@@ -78,7 +78,7 @@ export function scannedRequest(
     path: memory.text(head.path.start, head.path.end),
     query: memory.text(head.queryStart, head.queryEnd),
     isAsterisk: head.isAsterisk,
-    refusal: head.refusal(),
+    refusal: head.refusal(false),
   };
 }
 
