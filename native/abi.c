@@ -7,6 +7,7 @@
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <linux/time_types.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>

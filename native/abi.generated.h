@@ -19,6 +19,11 @@
 #define ZP_CLOCK_REALTIME_MILLIS 3
 #define ZP_CLOCK_REALTIME_SECS 2
 #define ZP_CLOCK_WORDS 4
+#define ZP_CMSGHDR_LENGTH_HIGH 1
+#define ZP_CMSGHDR_LENGTH_LOW 0
+#define ZP_CMSGHDR_LEVEL 2
+#define ZP_CMSGHDR_TYPE 3
+#define ZP_CMSGHDR_WORDS 4
 #define ZP_CQE_FLAGS 3
 #define ZP_CQE_RESULT 2
 #define ZP_CQE_USER_DATA_HIGH 1
@@ -199,6 +204,7 @@
 #define ZP_SOCKADDR_IN_BYTES 16
 #define ZP_SOCK_CLOEXEC 524288
 #define ZP_SOCK_NONBLOCK 2048
+#define ZP_SOL_TLS 282
 #define ZP_SQE_ADDR3_HIGH 13
 #define ZP_SQE_ADDR3_LOW 12
 #define ZP_SQE_ADDR_HIGH 5
@@ -229,6 +235,7 @@
 #define ZP_TLS_OPEN 1
 #define ZP_TLS_RECORD_BYTES_MAX 16384
 #define ZP_TLS_SEAL 2
+#define ZP_TLS_SET_RECORD_TYPE 1
 #define ZP_TLS_TICKET_KEY_BYTES 80
 #define ZP_TLS_WANT_INPUT 0
 #define ZP_TLS_WANT_OUTPUT 1
@@ -281,6 +288,16 @@ _Static_assert(ZP_BUF_U16S * 2 == sizeof(struct io_uring_buf),
                "BUF_U16S");
 _Static_assert(ZP_BUF_WORDS * 4 == sizeof(struct io_uring_buf),
                "BUF_WORDS");
+_Static_assert(ZP_CMSGHDR_LENGTH_HIGH == ZP_CMSGHDR_LENGTH_LOW + 1,
+               "CMSGHDR_LENGTH_HIGH");
+_Static_assert(ZP_CMSGHDR_LENGTH_LOW * 4 == offsetof(struct cmsghdr, cmsg_len),
+               "CMSGHDR_LENGTH_LOW");
+_Static_assert(ZP_CMSGHDR_LEVEL * 4 == offsetof(struct cmsghdr, cmsg_level),
+               "CMSGHDR_LEVEL");
+_Static_assert(ZP_CMSGHDR_TYPE * 4 == offsetof(struct cmsghdr, cmsg_type),
+               "CMSGHDR_TYPE");
+_Static_assert(ZP_CMSGHDR_WORDS * 4 == sizeof(struct cmsghdr),
+               "CMSGHDR_WORDS");
 _Static_assert(ZP_CQE_FLAGS * 4 == offsetof(struct io_uring_cqe, flags),
                "CQE_FLAGS");
 _Static_assert(ZP_CQE_RESULT * 4 == offsetof(struct io_uring_cqe, res),
@@ -577,6 +594,8 @@ _Static_assert((long long)ZP_SOCK_CLOEXEC == (long long)SOCK_CLOEXEC,
                "SOCK_CLOEXEC");
 _Static_assert((long long)ZP_SOCK_NONBLOCK == (long long)SOCK_NONBLOCK,
                "SOCK_NONBLOCK");
+_Static_assert((long long)ZP_SOL_TLS == (long long)SOL_TLS,
+               "SOL_TLS");
 _Static_assert(ZP_SQE_ADDR3_HIGH == ZP_SQE_ADDR3_LOW + 1,
                "SQE_ADDR3_HIGH");
 _Static_assert(ZP_SQE_ADDR3_LOW * 4 == offsetof(struct io_uring_sqe, addr3),
@@ -617,6 +636,8 @@ _Static_assert(ZP_TIMESPEC_SECS * 4 == offsetof(struct __kernel_timespec, tv_sec
                "TIMESPEC_SECS");
 _Static_assert(ZP_TIMESPEC_WORDS * 4 == sizeof(struct __kernel_timespec),
                "TIMESPEC_WORDS");
+_Static_assert(ZP_TLS_SET_RECORD_TYPE == TLS_SET_RECORD_TYPE,
+               "TLS_SET_RECORD_TYPE");
 #endif
 
 #endif

@@ -219,6 +219,17 @@ export const IOVEC_BASE_LOW = 0;
 export const IOVEC_BASE_HIGH = 1;
 export const IOVEC_LENGTH = 2;
 
+/** struct cmsghdr as u32 words, and where its data begin. */
+export const CMSGHDR_LENGTH_LOW = 0;
+export const CMSGHDR_LENGTH_HIGH = 1;
+export const CMSGHDR_LEVEL = 2;
+export const CMSGHDR_TYPE = 3;
+export const CMSGHDR_WORDS = 4;
+
+/** The control message that gives a record sent through kTLS (4.13) another type than content. */
+export const SOL_TLS = 282;
+export const TLS_SET_RECORD_TYPE = 1;
+
 /** struct __kernel_timespec as u32 words (TIMEOUT, LINK_TIMEOUT). */
 export const TIMESPEC_WORDS = 4;
 export const TIMESPEC_SECS = 0;

@@ -14,6 +14,7 @@ extern "C" {
 #include "abi.generated.h"
 #include "file.h"
 #include "identity.h"
+#include "ktls.h"
 #include "memory.h"
 #include "owner.h"
 #include "probe.h"
@@ -649,6 +650,44 @@ napi_value TlsFree(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_tls_free(owner, handle)) : nullptr;
 }
 
+napi_value TlsContextKernel(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int handle = arguments.context(0);
+  return arguments.ok() ? integerOf(env, zp_tls_context_kernel(handle)) : nullptr;
+}
+
+napi_value TlsToKernel(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int owner = arguments.owner(0);
+  auto handle = static_cast<int>(arguments.integer(1, "handle", 0, kInt32Max));
+  int fd = arguments.descriptor(2, "fd");
+  bool input = arguments.boolean(3, "input");
+  return arguments.ok() ? integerOf(env, zp_tls_to_kernel(owner, handle, fd, input)) : nullptr;
+}
+
+napi_value TlsInputRest(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int owner = arguments.owner(0);
+  auto handle = static_cast<int>(arguments.integer(1, "handle", 0, kInt32Max));
+  return arguments.ok() ? integerOf(env, zp_tls_input_rest(owner, handle)) : nullptr;
+}
+
+napi_value KtlsProbe(napi_env env, napi_callback_info) {
+  return integerOf(env, zp_ktls_probe());
+}
+
+napi_value KtlsAttach(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int fd = arguments.descriptor(0, "fd");
+  return arguments.ok() ? integerOf(env, zp_ktls_attach(fd)) : nullptr;
+}
+
+napi_value KtlsReadControl(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int fd = arguments.descriptor(0, "fd");
+  return arguments.ok() ? integerOf(env, zp_ktls_read_control(fd)) : nullptr;
+}
+
 napi_value TlsError(napi_env env, napi_callback_info) {
   napi_value text = nullptr;
   if (napi_create_string_utf8(env, zp_tls_error(), NAPI_AUTO_LENGTH, &text) == napi_ok) return text;
@@ -707,6 +746,12 @@ constexpr Function kFunctions[] = {
     {"tlsFacts", TlsFacts},
     {"tlsFree", TlsFree},
     {"tlsError", TlsError},
+    {"tlsContextKernel", TlsContextKernel},
+    {"tlsToKernel", TlsToKernel},
+    {"tlsInputRest", TlsInputRest},
+    {"ktlsProbe", KtlsProbe},
+    {"ktlsAttach", KtlsAttach},
+    {"ktlsReadControl", KtlsReadControl},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
         "addon.cc",
         "file.c",
         "identity.c",
+        "ktls.c",
         "memory.c",
         "owner.c",
         "probe.c",

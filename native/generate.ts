@@ -39,6 +39,9 @@ const LAYOUTS: readonly Layout[] = [
   ["MSGHDR_CONTROL_LOW", WORD_BYTES, "struct msghdr", "msg_control"],
   ["MSGHDR_CONTROL_LENGTH", WORD_BYTES, "struct msghdr", "msg_controllen"],
   ["MSGHDR_FLAGS", WORD_BYTES, "struct msghdr", "msg_flags"],
+  ["CMSGHDR_LENGTH_LOW", WORD_BYTES, "struct cmsghdr", "cmsg_len"],
+  ["CMSGHDR_LEVEL", WORD_BYTES, "struct cmsghdr", "cmsg_level"],
+  ["CMSGHDR_TYPE", WORD_BYTES, "struct cmsghdr", "cmsg_type"],
   ["IOVEC_BASE_LOW", WORD_BYTES, "struct iovec", "iov_base"],
   ["IOVEC_LENGTH", WORD_BYTES, "struct iovec", "iov_len"],
   ["TIMESPEC_SECS", WORD_BYTES, "struct __kernel_timespec", "tv_sec"],
@@ -59,6 +62,8 @@ const CONDITIONS: Partial<Record<keyof typeof abi, string>> = {
   FILTER_BYTES: "ZP_FILTER_BYTES == sizeof(struct sock_filter)",
   FILTER_COUNT_MAX: "ZP_FILTER_COUNT_MAX <= BPF_MAXINSNS",
   MSGHDR_WORDS: `ZP_MSGHDR_WORDS * ${WORD_BYTES} == sizeof(struct msghdr)`,
+  CMSGHDR_WORDS: `ZP_CMSGHDR_WORDS * ${WORD_BYTES} == sizeof(struct cmsghdr)`,
+  TLS_SET_RECORD_TYPE: "ZP_TLS_SET_RECORD_TYPE == TLS_SET_RECORD_TYPE",
   IOVEC_WORDS: `ZP_IOVEC_WORDS * ${WORD_BYTES} == sizeof(struct iovec)`,
   TIMESPEC_WORDS: `ZP_TIMESPEC_WORDS * ${WORD_BYTES} == sizeof(struct __kernel_timespec)`,
   OPEN_HOW_BYTES: "ZP_OPEN_HOW_BYTES == sizeof(struct open_how)",
@@ -69,7 +74,8 @@ const CONDITIONS: Partial<Record<keyof typeof abi, string>> = {
 };
 
 /** Names that are the system's own: the assertion compares `ZP_X` with `X`. */
-const SYSTEM = /^(IORING|IOSQE|MSG|AF|SOCK|SHUT|O|RESOLVE)_[A-Z0-9_]+$|^POLL[A-Z]+$|^E[A-Z0-9]+$/;
+const SYSTEM =
+  /^(IORING|IOSQE|MSG|AF|SOCK|SOL|SHUT|O|RESOLVE)_[A-Z0-9_]+$|^POLL[A-Z]+$|^E[A-Z0-9]+$/;
 
 /** Second halves of a u64, which follow their first half. */
 const HIGH_WORD = /^(.*)_HIGH$/;

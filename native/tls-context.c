@@ -12,6 +12,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
 
+#include "ktls.h"
+
 // Mozilla's "intermediate" list without finite-field Diffie-Hellman, whose handshakes cost the
 // server far more than the client that asks for them. The client's order decides.
 #define CIPHERS                                                                                    \
@@ -311,6 +313,14 @@ int zp_tls_context_tickets(int handle, const void *keys)
     long taken = SSL_CTX_set_tlsext_ticket_keys(context, copy, sizeof copy);
     OPENSSL_cleanse(copy, sizeof copy);
     return taken == 1 ? 0 : -EINVAL;
+}
+
+int zp_tls_context_kernel(int handle)
+{
+    SSL_CTX *context = zp_tls_context_at(handle);
+    if (context == NULL) return -EINVAL;
+    zp_ktls_prepare(context);
+    return 0;
 }
 
 int zp_tls_context_roots(int handle, const void *pem, size_t bytes)

@@ -25,6 +25,9 @@ int zp_tls_context_name(int handle, const char *name, int other);
 // other's sessions.
 int zp_tls_context_tickets(int handle, const void *keys);
 
+// Connections that are made with it are to go to the kernel when their handshake is done.
+int zp_tls_context_kernel(int handle);
+
 // A client's: verify servers against these PEM certificates. Returns how many it took, or -errno.
 int zp_tls_context_roots(int handle, const void *pem, size_t bytes);
 

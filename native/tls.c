@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "ktls.h"
 #include "tls-context.h"
 
 // A record is longer than its content by at most this, and by an answer to a key update before it.
@@ -125,8 +126,9 @@ static int enter(struct table *table, struct connection *connection)
 static void count_message(int writing, int version, int type, const void *bytes, size_t count,
                           SSL *ssl, void *argument)
 {
-    (void)version, (void)bytes, (void)count, (void)ssl;
+    (void)version;
     struct connection *connection = argument;
+    zp_ktls_note(ssl, writing, type, bytes, count);
     if (!writing && type == SSL3_RT_HANDSHAKE) connection->messages++;
 }
 
@@ -158,7 +160,8 @@ static int open_connection(int owner, SSL_CTX *context, struct peer *peer)
     SSL_set_app_data(connection->ssl, connection);
     SSL_set_msg_callback(connection->ssl, count_message);
     SSL_set_msg_callback_arg(connection->ssl, connection);
-    rc = enter(&tables[owner], connection);
+    rc = zp_ktls_watch(connection->ssl);
+    if (rc == 0) rc = enter(&tables[owner], connection);
 out:
     zp_tls_note_error(NULL);
     BIO_free(bio);
@@ -374,4 +377,20 @@ int zp_tls_facts(int owner, int handle, struct zp_tls_facts *facts)
     };
     if (facts->server_name == NULL) facts->server_name = "";
     return 0;
+}
+
+int zp_tls_to_kernel(int owner, int handle, int fd, bool input)
+{
+    struct connection *connection = connection_at(owner, handle);
+    if (connection == NULL) return -EINVAL;
+    ERR_clear_error();
+    int rc = zp_ktls_start(connection->ssl, fd, input ? TLS_RX : TLS_TX);
+    zp_tls_note_error(NULL);
+    return rc;
+}
+
+int zp_tls_input_rest(int owner, int handle)
+{
+    struct connection *connection = connection_at(owner, handle);
+    return connection == NULL ? -EINVAL : zp_ktls_input_rest(connection->ssl);
 }

@@ -4,6 +4,7 @@
 #ifndef ZP_TLS_H
 #define ZP_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,12 @@ struct zp_tls_facts {
 
 // Facts about a connection whose handshake is done; 0 or -EINVAL. The texts live as long as it.
 int zp_tls_facts(int owner, int handle, struct zp_tls_facts *facts);
+
+// Gives a direction of the connection to the kernel: see zp_ktls_start.
+int zp_tls_to_kernel(int owner, int handle, int fd, bool input);
+
+// See zp_ktls_input_rest.
+int zp_tls_input_rest(int owner, int handle);
 
 int zp_tls_free(int owner, int handle);
 

@@ -231,6 +231,33 @@ export interface Addon {
   /** What a handshake came to; -EINVAL before it is done. */
   tlsFacts(owner: number, handle: number): TlsFacts | number;
   tlsFree(owner: number, handle: number): number;
+  /** Connections that are made with it are to go to the kernel (kTLS). Before the first of them. */
+  tlsContextKernel(context: number): number;
+  /**
+   * Gives one direction of a connection to the kernel: its socket (`ktlsAttach`) then takes or
+   * brings content. The handshake must be done. Output: all records made must have gone into the
+   * socket. Input: all content must have been read. -EAGAIN: the input does not end with a record,
+   * or not all of it is read; any other error is final. -EOPNOTSUPP: not this cipher or version.
+   * When both directions are there the connection can be freed.
+   */
+  tlsToKernel(owner: number, handle: number, fd: number, input: boolean): number;
+  /**
+   * Bytes that are missing before the input ends with a record (or before its length is known), so
+   * that no more need to be received than that; 0 when it does.
+   */
+  tlsInputRest(owner: number, handle: number): number;
+  /** 0: the kernel has kTLS. -ENOENT: it has not, or its module is not loaded. */
+  ktlsProbe(): number;
+  /**
+   * Makes a socket that is just connected one for `tlsToKernel`. -ENOTCONN: the peer's FIN is here
+   * already. -ENOENT: the kernel has no kTLS.
+   */
+  ktlsAttach(fd: number): number;
+  /**
+   * Reads the record that made a receive fail with -EIO, which is not content. Returns its type
+   * (TLS ContentType) << 16, first byte << 8, second byte.
+   */
+  ktlsReadControl(fd: number): number;
   /** Why the last call of this thread failed, in OpenSSL's words; "" when it does not say. */
   tlsError(): string;
 }

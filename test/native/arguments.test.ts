@@ -101,6 +101,12 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   tlsFacts: [owner, connection],
   tlsFree: [owner, connection],
   tlsError: [],
+  tlsContextKernel: [context],
+  tlsToKernel: [owner, connection, fd, { name: "input", type: "boolean" }],
+  tlsInputRest: [owner, connection],
+  ktlsProbe: [],
+  ktlsAttach: [fd],
+  ktlsReadControl: [fd],
 };
 
 const FUNCTIONS = Object.keys(SIGNATURES);

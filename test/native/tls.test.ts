@@ -11,6 +11,9 @@ import { addon, succeed } from "./test-ring.ts";
 const OWNER = 80;
 const ROOM = 1 << 17;
 const ALL = 1 << 20;
+const HEADER_BYTES = 5;
+/** No descriptor has this number. */
+const FD_NOBODY = 2 ** 30;
 
 let authority: Authority;
 let certificate: Certificate;
@@ -246,6 +249,26 @@ test("changed records are refused, and nothing of them is content", async () => 
       free(near, far);
     }
   });
+});
+
+test("what a record lacks is known at every byte, and an error of the kernel is final", () => {
+  const context = serverContext(certificate);
+  succeed(addon.tlsContextKernel(context));
+  const { near, far } = pair(succeed(addon.tlsPeer(OWNER, client, "localhost")), context);
+  const toKernel = () => addon.tlsToKernel(OWNER, far.handle, FD_NOBODY, true);
+  shake(near, far);
+  const { output } = near.step(abi.TLS_SEAL, 0, new Uint8Array(100));
+  for (const [at, byte] of output.entries()) {
+    far.takes(Buffer.from([byte]));
+    far.step(abi.TLS_OPEN);
+    const taken = at + 1;
+    const lacks = taken < HEADER_BYTES ? HEADER_BYTES - taken : output.length - taken;
+    assert.equal(addon.tlsInputRest(OWNER, far.handle), lacks, `${taken} bytes taken`);
+    if (lacks > 0) assert.equal(toKernel(), -abi.EAGAIN);
+  }
+  assert.equal(toKernel(), -abi.EBADF);
+  assert.equal(toKernel(), -abi.EINVAL, "the secrets are still there");
+  free(near, far);
 });
 
 test("a step outside of its memory, or of no connection, is refused", () => {
