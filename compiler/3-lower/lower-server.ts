@@ -52,11 +52,18 @@ function lowerTls(tls: Tls): TlsIr {
   const pairs = [tls, ...(tls.certificates ?? tlsDefaults.certificates)];
   return {
     minVersion: tls.min_version ?? tlsDefaults.min_version,
+    ktls: lowerKernel(tls),
     certificates: pairs.map(({ cert_path, key_path }) => {
       assert(cert_path !== undefined && key_path !== undefined, "checked pair is incomplete");
       return { certPath: cert_path, keyPath: key_path };
     }),
   };
+}
+
+function lowerKernel(tls: Tls): TlsIr["ktls"] {
+  if (!(tls.ktls_enabled ?? tlsDefaults.ktls_enabled)) return "off";
+  const falls = tls.ktls_fallback_enabled ?? tlsDefaults.ktls_fallback_enabled;
+  return falls ? "preferred" : "required";
 }
 
 function lowerListen(text: string): ListenIr {

@@ -72,7 +72,7 @@ function emitLogging({ logging }: ServerIr): Code {
   ]);
 }
 
-function emitTls({ minVersion, certificates }: TlsIr): Code {
+function emitTls({ minVersion, ktls, certificates }: TlsIr): Code {
   const pairs = certificates.map(
     ({ certPath, keyPath }) =>
       [
@@ -82,6 +82,7 @@ function emitTls({ minVersion, certificates }: TlsIr): Code {
   );
   const lines = [
     code`minVersion: ${minVersion},`,
+    ...(ktls === "off" ? [] : [code`ktls: ${ktls},`]),
     code`certificates: ${objectArray(pairs, "certificates: ".length, 2)},`,
   ];
   return code`tls: {\n${indent(joinCode(lines))}\n},`;

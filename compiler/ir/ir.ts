@@ -48,6 +48,8 @@ export interface ServerIr {
 
 export interface TlsIr {
   readonly minVersion: "1.2" | "1.3";
+  /** Whether the kernel takes connections over, and must. */
+  readonly ktls: "off" | "preferred" | "required";
   /** The default first, then in declared order. */
   readonly certificates: readonly { readonly certPath: string; readonly keyPath: string }[];
 }

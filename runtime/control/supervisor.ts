@@ -100,6 +100,7 @@ export class Supervisor {
     this.tls = this.tlsKeys.load(this.program);
     const wrong = [...this.tlsKeys.problems, ...checkRoots(this.program)];
     if (wrong.length > 0) throw new StartError(wrong.join("\n"));
+    for (const warning of this.tlsKeys.warnings) this.logger.warn(warning);
     this.serviceManager = new ServiceManager(this.addon, process.env, process.pid);
     this.addon.raiseFileLimit();
     this.cpus = this.addon.allowedCpus();

@@ -3,8 +3,9 @@
 
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { TLS_TICKET_KEY_BYTES } from "../../native/abi.ts";
+import { ENOENT, TLS_TICKET_KEY_BYTES } from "../../native/abi.ts";
 import type { Program, TlsSettings, UpstreamSettings } from "../data/api.ts";
+import type { KernelMode } from "../data/ktls.ts";
 import type { Addon } from "../native.ts";
 
 /** Handles of native contexts, for workers. */
@@ -13,6 +14,8 @@ export interface TlsContexts {
   readonly server: number;
   /** For each upstream group; -1: none of its servers uses TLS. */
   readonly upstreams: readonly number[];
+  /** Whether connections of clients go to the kernel. */
+  readonly kernel: KernelMode;
 }
 
 interface Pair {
@@ -38,6 +41,8 @@ export class TlsKeys {
   private readonly ticketKeys = randomBytes(TLS_TICKET_KEY_BYTES);
   /** Sentences about what of the last program can't be used. */
   problems: string[] = [];
+  /** What will not be as the program wants it, and need not be. */
+  warnings: string[] = [];
   private names: { name: string; context: number }[] = [];
 
   constructor(addon: Addon) {
@@ -48,9 +53,11 @@ export class TlsKeys {
   load(program: Program): TlsContexts | null {
     const { tls } = program.server;
     this.problems = [];
+    this.warnings = [];
     this.names = [];
     if (tls === undefined && !program.upstreams.some(usesTls)) return null;
-    const server = tls === undefined ? -1 : this.loadServer(tls);
+    const kernel = this.kernelMode(tls?.ktls);
+    const server = tls === undefined ? -1 : this.loadServer(tls, kernel);
     const known = new Map<string, number>();
     const upstreams = program.upstreams.map((upstream) => {
       if (!usesTls(upstream)) return -1;
@@ -59,10 +66,23 @@ export class TlsKeys {
       known.set(key, context);
       return context;
     });
-    return { server, upstreams };
+    return { server, upstreams, kernel };
   }
 
-  private loadServer(tls: TlsSettings): number {
+  /** Asks the kernel, before anybody connects. */
+  private kernelMode(wanted: TlsSettings["ktls"]): KernelMode {
+    if (wanted === undefined) return "off";
+    const result = this.addon.ktlsProbe();
+    if (result >= 0) return wanted;
+    const cause = result === -ENOENT ? "this kernel has no TLS" : `errno ${-result}`;
+    const remedy = 'load its module ("modprobe tls") or set ktls_enabled = false';
+    if (wanted === "required")
+      this.problems.push(`kTLS can't be used, and falling back is off: ${cause}; ${remedy}`);
+    else this.warnings.push(`kTLS can't be used, TLS stays in user space: ${cause}; ${remedy}`);
+    return "off";
+  }
+
+  private loadServer(tls: TlsSettings, kernel: KernelMode): number {
     const contexts = tls.certificates.map(({ certPath, keyPath }) => {
       const pair = this.readPair(certPath, keyPath);
       if (pair === undefined) return -1;
@@ -70,7 +90,8 @@ export class TlsKeys {
       const taken =
         context >= 0 &&
         this.addon.tlsCertificate(context, pair.chain, 0, pair.key, 0) >= 0 &&
-        this.addon.tlsTicketKeys(context, this.ticketKeys, 0) >= 0;
+        this.addon.tlsTicketKeys(context, this.ticketKeys, 0) >= 0 &&
+        (kernel === "off" || this.addon.tlsContextKernel(context) >= 0);
       if (!taken) this.problems.push(`${certPath}: ${this.addon.tlsError()}`);
       else this.names.push(...pair.names.map((name) => ({ name, context })));
       return context;

@@ -208,7 +208,7 @@ function tlsParts(
       groups[index]!.servers[at]!.tlsPeer = peer;
     }
   }
-  return { calls: addon, context: tls.server };
+  return { calls: addon, context: tls.server, kernel: tls.kernel };
 }
 
 function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) {

@@ -71,6 +71,8 @@ export type ReuseportProgram = (
 /** TLS towards clients. */
 export interface TlsSettings {
   readonly minVersion: "1.2" | "1.3";
+  /** Connections go to the kernel; what it does not take is refused when "required". */
+  readonly ktls?: "preferred" | "required";
   /** Never empty. The first is the default; others are chosen by the names in them. */
   readonly certificates: readonly CertificateSettings[];
 }

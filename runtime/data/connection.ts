@@ -36,6 +36,8 @@ export const RESPONSE_BODY = 2;
 export const TRANSPORT_PLAIN = 0;
 /** Records that are opened and sealed in user space: see tls.ts. */
 export const TRANSPORT_TLS = 1;
+/** The socket itself, for which the kernel opens and seals the records: see ktls.ts. */
+export const TRANSPORT_KERNEL = 2;
 
 /** Segments that may wait behind each other on one socket. */
 export const SEGMENT_COUNT_MAX = 4;

@@ -34,7 +34,12 @@ import type { ClientAddress, MatchRoute } from "./api.ts";
 import { BUFFER_NONE, type Buffers } from "./buffers.ts";
 import * as client from "./client.ts";
 import * as clientInput from "./client-input.ts";
-import { type Connection, type ConnectionTable, ROLE_CLIENT, TRANSPORT_TLS } from "./connection.ts";
+import {
+  type Connection,
+  type ConnectionTable,
+  ROLE_CLIENT,
+  TRANSPORT_PLAIN,
+} from "./connection.ts";
 import { ExchangeObserver } from "./exchange-observer.ts";
 import * as fileAnswer from "./file-answer.ts";
 import { FileCache } from "./file-cache.ts";
@@ -163,7 +168,7 @@ export class EventLoop implements CompletionSink {
   private readonly listeners: readonly number[];
   private readonly wakeFd: number;
   private readonly onWake: () => void;
-  private readonly onWarning: (text: string) => void;
+  readonly onWarning: (text: string) => void;
   private readonly acceptArmed: boolean[];
   /** The tick to accept again at after descriptors ran out, or -1. */
   private acceptPausedUntil = -1;
@@ -331,12 +336,12 @@ export class EventLoop implements CompletionSink {
     }
     switch (op) {
       case USER_OP_RECEIVE:
-        if (TLS && connection.transport === TRANSPORT_TLS)
+        if (TLS && connection.transport !== TRANSPORT_PLAIN)
           this.tls!.onReceived(connection, result, buffer);
         else this.received(connection, result, buffer);
         return;
       case USER_OP_SEND:
-        if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.onSent(connection, result);
+        if (TLS && connection.transport !== TRANSPORT_PLAIN) this.tls!.onSent(connection, result);
         else this.sent(connection, result);
         return;
       case USER_OP_CONNECT:
@@ -371,7 +376,7 @@ export class EventLoop implements CompletionSink {
 
   /** Tells the peer that nothing more comes: FIN, with TLS close_notify before it. */
   endOutput(connection: Connection): void {
-    if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.end(connection, false);
+    if (TLS && connection.transport !== TRANSPORT_PLAIN) this.tls!.end(connection, false);
     else this.calls.shutdownWrite(connection.fd);
   }
 
@@ -380,14 +385,14 @@ export class EventLoop implements CompletionSink {
    * something was cut off `sockets.close` says so by leaving that out.
    */
   closeGently(connection: Connection): void {
-    if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.end(connection, true);
+    if (TLS && connection.transport !== TRANSPORT_PLAIN) this.tls!.end(connection, true);
     else this.sockets.close(connection);
   }
 
   onTimer(slot: number): void {
     const connection = this.table.list[slot]!;
     if (connection.closing) return;
-    if (TLS && connection.transport === TRANSPORT_TLS && this.tls!.isEnding(connection))
+    if (TLS && connection.transport !== TRANSPORT_PLAIN && this.tls!.isEnding(connection))
       this.sockets.close(connection);
     else if (PROXY_ROUTES && connection.tunnel) tunnel.end(this, connection);
     else if (connection.role === ROLE_CLIENT) client.onTimer(this, connection);

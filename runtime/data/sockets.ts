@@ -24,6 +24,7 @@ import {
   type Connection,
   type ConnectionTable,
   SEGMENT_COUNT_MAX,
+  TRANSPORT_PLAIN,
   TRANSPORT_TLS,
 } from "./connection.ts";
 import type { FileEntry } from "./file-entry.ts";
@@ -114,10 +115,14 @@ export class Sockets {
     else this.receiveSelected(connection, pollFirst);
   }
 
-  /** Receives from the kernel, into a buffer of the group that was asked for last. */
-  receiveSelected(connection: Connection, pollFirst: boolean): void {
+  /**
+   * Receives from the kernel, into a buffer of the group that was asked for last; `count` bytes at
+   * most, 0 is as many as the buffer holds.
+   */
+  receiveSelected(connection: Connection, pollFirst: boolean, count = 0): void {
     const head = pollFirst ? RECEIVE_HEAD | (IORING_RECVSEND_POLL_FIRST << 16) : RECEIVE_HEAD;
-    this.submit(connection, USER_OP_RECEIVE, head, connection.fd, 0, 0, 0, connection.receiveGroup);
+    const { fd, receiveGroup } = connection;
+    this.submit(connection, USER_OP_RECEIVE, head, fd, 0, count, 0, receiveGroup);
   }
 
   /** Receives behind what `inBuffer` holds already: the rest of a head. */
@@ -253,6 +258,11 @@ export class Sockets {
       this.tls!.send(connection);
       return;
     }
+    this.sendFirst(connection);
+  }
+
+  /** Sends the first segment as it is. */
+  sendFirst(connection: Connection): void {
     const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
     const start = this.segments[at + 1]!;
     const length = this.segments[at + 2]! - start;
@@ -348,7 +358,7 @@ export class Sockets {
     this.buffers.free(connection.fileBuffer);
     if (connection.file !== null && connection.file.fd >= 0) this.releaseFile(connection.file);
     this.timers.remove(connection.slot);
-    if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.release(connection);
+    if (TLS && connection.transport !== TRANSPORT_PLAIN) this.tls!.release(connection);
     this.table.release(connection);
   }
 

@@ -17,11 +17,24 @@ export const END_NOT = 0;
 export const END_OUTPUT = 1;
 export const END_CLOSE = 2;
 
+// How far a connection has gone to the kernel.
+export const KERNEL_NONE = 0;
+/** Its socket is ready for it. */
+export const KERNEL_ATTACHED = 1;
+/** The handshake is done, and some of it still has to go out. */
+export const KERNEL_WAITING = 2;
+/** The kernel seals; input is still opened in user space. */
+export const KERNEL_OUTPUT = 3;
+export const KERNEL_BOTH = 4;
+
 export class TlsSession {
   /** The connection's handle in native code; -1 when the session is in the pool. */
   handle = -1;
   state = TLS_SHAKING;
   ending = END_NOT;
+  kernel = KERNEL_NONE;
+  /** The kernel's close_notify is on its way. */
+  notifying = false;
 
   /** Records received and not opened yet: `bytes[inStart, inEnd)` of `inBuffer`. */
   inBuffer = BUFFER_NONE;
@@ -59,6 +72,8 @@ export class TlsSession {
     this.handle = -1;
     this.state = TLS_SHAKING;
     this.ending = END_NOT;
+    this.kernel = KERNEL_NONE;
+    this.notifying = false;
     this.inBuffer = BUFFER_NONE;
     this.inStart = 0;
     this.inEnd = 0;

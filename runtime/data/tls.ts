@@ -6,6 +6,7 @@
 
 import {
   ECANCELED,
+  EIO,
   ENOBUFS,
   EPROTO,
   TLS_DONE,
@@ -35,10 +36,15 @@ import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import { type Connection, ROLE_CLIENT, TRANSPORT_TLS } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import { type KernelCalls, type KernelMode, KernelTls } from "./ktls.ts";
 import {
   END_CLOSE,
   END_NOT,
   END_OUTPUT,
+  KERNEL_BOTH,
+  KERNEL_NONE,
+  KERNEL_OUTPUT,
+  KERNEL_WAITING,
   TLS_BROKEN,
   TLS_ESTABLISHED,
   TLS_INPUT_ENDED,
@@ -65,7 +71,7 @@ const MESSAGES_MAX = 32;
 const MESSAGE_BYTES = 1 << 20;
 
 /** The native calls of the layer; see runtime/native.ts. */
-export interface TlsCalls {
+export interface TlsCalls extends KernelCalls {
   tlsAccept(owner: number, context: number): number;
   tlsConnect(owner: number, peer: number): number;
   tlsStep(
@@ -75,7 +81,6 @@ export interface TlsCalls {
     words: Uint32Array,
     wordsOffset: number,
   ): number;
-  tlsFree(owner: number, handle: number): number;
   tlsError(): string;
 }
 
@@ -83,10 +88,14 @@ export interface TlsParts {
   readonly calls: TlsCalls;
   /** What clients are accepted with; -1: the listeners are plain. */
   readonly context: number;
+  /** Whether clients' connections go to the kernel. */
+  readonly kernel: KernelMode;
 }
 
 export class TlsLayer {
   private readonly context: number;
+  /** Null: connections stay in user space. */
+  readonly kernel: KernelTls | null;
   private readonly loop: EventLoop;
   private readonly calls: TlsCalls;
   private readonly words = new Uint32Array(TLS_WORDS);
@@ -99,8 +108,9 @@ export class TlsLayer {
   /** Sessions in use. */
   sessionCount = 0;
 
-  constructor(loop: EventLoop, { calls, context }: TlsParts) {
+  constructor(loop: EventLoop, { calls, context, kernel }: TlsParts) {
     this.loop = loop;
+    this.kernel = kernel === "off" ? null : new KernelTls(loop, calls, kernel === "required");
     this.calls = calls;
     this.context = context;
   }
@@ -119,7 +129,11 @@ export class TlsLayer {
       this.loop.sockets.close(connection);
       return;
     }
-    this.attach(connection, handle);
+    const session = this.attach(connection, handle);
+    if (this.kernel !== null && !this.kernel.attach(connection, session)) {
+      this.loop.sockets.close(connection);
+      return;
+    }
     this.loop.timers.set(connection.slot, HANDSHAKE_TIMEOUT_MS);
     this.loop.sockets.receive(connection, GROUP_SMALL, false);
   }
@@ -152,13 +166,27 @@ export class TlsLayer {
     } else if (result === TLS_WANT_OUTPUT && connection.sending) {
       session.wantsOutput = true;
     } else if (result === TLS_DONE) {
-      session.state = TLS_ESTABLISHED;
-      session.hasMore = session.inBuffer !== BUFFER_NONE;
-      if (connection.role === ROLE_CLIENT) client.onEstablished(this.loop, connection);
-      else if (PROXY_ROUTES) upstream.onEstablished(this.loop, connection);
+      if (session.kernel === KERNEL_NONE) this.establish(connection, session);
+      else {
+        session.kernel = KERNEL_WAITING;
+        if (!connection.sending) this.moveToKernel(connection, session);
+      }
     } else {
       this.failHandshake(connection, this.calls.tlsError());
     }
+  }
+
+  private establish(connection: Connection, session: TlsSession): void {
+    session.state = TLS_ESTABLISHED;
+    session.hasMore = session.inBuffer !== BUFFER_NONE;
+    if (connection.role === ROLE_CLIENT) client.onEstablished(this.loop, connection);
+    else if (PROXY_ROUTES) upstream.onEstablished(this.loop, connection);
+  }
+
+  /** All that the handshake has made is sent: the kernel can seal what follows. */
+  private moveToKernel(connection: Connection, session: TlsSession): void {
+    if (this.kernel!.moveOutput(connection, session)) this.establish(connection, session);
+    else this.failHandshake(connection, "");
   }
 
   private failHandshake(connection: Connection, reason: string): void {
@@ -186,8 +214,34 @@ export class TlsLayer {
   }
 
   private receiveRecords(connection: Connection, pollFirst: boolean): void {
+    const session = connection.tls!;
+    const { sockets } = this.loop;
+    let count = 0;
+    if (session.kernel === KERNEL_OUTPUT) {
+      count = this.moveInput(connection);
+      if (count === 0) {
+        connection.receiving = false;
+        // Never POLL_FIRST: a poll overlooks what has come before the kernel got the keys.
+        if (session.appends) sockets.receiveMore(connection);
+        else sockets.receive(connection, connection.receiveGroup, false);
+        return;
+      }
+      if (count < 0) {
+        this.defer(connection, session);
+        return;
+      }
+    }
     connection.receiving = true;
-    this.loop.sockets.receiveSelected(connection, pollFirst);
+    sockets.receiveSelected(connection, pollFirst, count);
+  }
+
+  /** See `KernelTls.moveInput`; what is broken, or is refused now, is broken from then on. */
+  private moveInput(connection: Connection): number {
+    const session = connection.tls!;
+    if (session.state === TLS_BROKEN) return -EPROTO;
+    const result = this.kernel!.moveInput(connection, session);
+    if (result < 0) session.state = TLS_BROKEN;
+    return result;
   }
 
   private defer(connection: Connection, session: TlsSession): void {
@@ -227,6 +281,10 @@ export class TlsLayer {
       if (session.ending !== END_CLOSE) this.onReceiveEnd(connection, session, result);
       return;
     }
+    if (session.kernel === KERNEL_BOTH) {
+      this.loop.received(connection, result, buffer);
+      return;
+    }
     check(session.inBuffer === BUFFER_NONE);
     session.inBuffer = buffer;
     session.inStart = buffers.start(buffer);
@@ -240,6 +298,10 @@ export class TlsLayer {
     if (result === -ENOBUFS) this.loop.sockets.starve(connection);
     else if (session.state === TLS_SHAKING) {
       if (result !== -ECANCELED) this.failHandshake(connection, "the peer closed the connection");
+    } else if (result === -EIO && session.kernel === KERNEL_BOTH) {
+      const ended = this.kernel!.endsWell(connection);
+      session.state = ended ? TLS_INPUT_ENDED : TLS_BROKEN;
+      this.loop.received(connection, ended ? 0 : -EPROTO, BUFFER_NONE);
     } else if (result === 0 && (connection.tunnel || connection.role !== ROLE_CLIENT)) {
       // Without close_notify anybody may have cut it: not the end of content that its end delimits.
       this.loop.received(connection, -EPROTO, BUFFER_NONE);
@@ -267,6 +329,8 @@ export class TlsLayer {
       this.judge(session, result, made);
       this.flush(connection, session);
       if (made === 0) buffers.free(buffer);
+      // Now, and not with the next receive: a file that is asked for can then leave by sendfile.
+      else if (session.kernel === KERNEL_OUTPUT && !session.hasMore) this.moveInput(connection);
     }
     if (made > 0) this.loop.received(connection, made, buffer);
     else if (session.state === TLS_INPUT_ENDED) this.loop.received(connection, 0, BUFFER_NONE);
@@ -306,6 +370,10 @@ export class TlsLayer {
   send(connection: Connection): void {
     const session = connection.tls!;
     if (session.state === TLS_BROKEN || session.unsent) return;
+    if (session.kernel === KERNEL_OUTPUT) {
+      this.loop.sockets.sendFirst(connection);
+      return;
+    }
     if (session.nextBuffer !== BUFFER_NONE) {
       this.flush(connection, session);
       return;
@@ -363,6 +431,13 @@ export class TlsLayer {
   /** Sends handshake messages and alerts that were made aside, unless a send is in flight. */
   private flush(connection: Connection, session: TlsSession): void {
     if (connection.sending || session.nextBuffer === BUFFER_NONE) return;
+    if (session.kernel >= KERNEL_OUTPUT) {
+      // An alert, or the answer to new keys: the kernel would take it for content.
+      this.loop.buffers.free(session.nextBuffer);
+      session.nextBuffer = BUFFER_NONE;
+      session.state = TLS_BROKEN;
+      return;
+    }
     session.outBuffer = session.nextBuffer;
     session.outStart = this.loop.buffers.start(session.nextBuffer);
     session.outEnd = session.nextEnd;
@@ -376,6 +451,10 @@ export class TlsLayer {
 
   onSent(connection: Connection, result: number): void {
     const session = connection.tls!;
+    if (session.kernel >= KERNEL_OUTPUT) {
+      this.onKernelSent(connection, session, result);
+      return;
+    }
     if (result < 0) {
       this.onSendFailed(connection, session, result);
       return;
@@ -392,9 +471,19 @@ export class TlsLayer {
     if (content > 0 && session.ending !== END_CLOSE) this.book(connection, content);
     if (connection.closing || connection.sending) return;
     if (session.nextBuffer !== BUFFER_NONE) this.flush(connection, session);
+    else if (session.kernel === KERNEL_WAITING) this.moveToKernel(connection, session);
     else if (connection.segmentCount > 0) this.loop.sockets.send(connection);
     else if (session.ending !== END_NOT) this.finishEnd(connection, session);
     if (session.wantsOutput && !connection.closing) this.shake(connection, session);
+  }
+
+  private onKernelSent(connection: Connection, session: TlsSession, result: number): void {
+    if (!session.notifying) {
+      this.loop.sent(connection, result);
+      return;
+    }
+    session.notifying = false;
+    this.finishEnd(connection, session);
   }
 
   private onSendFailed(connection: Connection, session: TlsSession, result: number): void {
@@ -432,7 +521,10 @@ export class TlsLayer {
     session.ending = closes ? END_CLOSE : END_OUTPUT;
     if (closes) connection.peer = null;
     if (session.state === TLS_ESTABLISHED || session.state === TLS_INPUT_ENDED) {
-      if (!notified) this.stepAside(session, TLS_END, 0, 0);
+      if (session.kernel >= KERNEL_OUTPUT) {
+        // Cut off in the middle of something, the end is not to look like a good one.
+        if (!notified && !connection.sending) this.kernel!.sendCloseNotify(connection, session);
+      } else if (!notified) this.stepAside(session, TLS_END, 0, 0);
       this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
       this.flush(connection, session);
     }
@@ -456,7 +548,7 @@ export class TlsLayer {
     buffers.free(session.inBuffer);
     buffers.free(session.outBuffer);
     buffers.free(session.nextBuffer);
-    this.calls.tlsFree(owner, session.handle);
+    if (session.handle >= 0) this.calls.tlsFree(owner, session.handle);
     session.reset();
     this.pool.push(session);
     this.sessionCount--;

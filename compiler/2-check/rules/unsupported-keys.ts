@@ -9,5 +9,4 @@ export interface UnsupportedKey {
 
 export const unsupportedKeys: readonly UnsupportedKey[] = [
   { path: ["performance", "io"], off: ["auto", "io_uring"] },
-  { path: ["tls", "ktls_enabled"], off: [false] },
 ];

@@ -11,6 +11,7 @@ export const server: ServerSettings = {
   io: "auto",
   tls: {
     minVersion: "1.3",
+    ktls: "required",
     certificates: [
       { certPath: "/etc/zproxy/default.pem", keyPath: "/etc/zproxy/default.key" },
       { certPath: "/etc/zproxy/example.com.pem", keyPath: "/etc/zproxy/example.com.key" },
