@@ -46,6 +46,7 @@ mv "$folder/boot/vmlinuz-$version" "$folder/vmlinuz"
 root=$folder/initramfs.d
 mkdir -p "$root"/{bin,dev,proc,sys,host,ram,new,lib/modules/"$version"}
 cp "$busybox" "$root/bin/"
+ln -s bin "$root/sbin" # the kernel runs /sbin/modprobe for what it is asked for
 cp "$here/init.sh" "$root/init"
 (
   cd "$folder/lib/modules/$version"

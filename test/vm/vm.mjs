@@ -18,13 +18,16 @@ import { fileURLToPath } from "node:url";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 /** Raise it whenever what prepare.sh makes changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 const MEBIBYTES = 2048;
 
 /** The environment that the command keeps; the rest is about the host. */
 const KEPT = ["PATH", "HOME", "USER", "LANG", "CI", "SEED", "TMPDIR"];
 
-/** A guest that cannot be had, or did not come up: in sentences. */
+/** This machine can't have a guest; the message says why. */
+export class NoVm extends Error {}
+
+/** The guest gave no result. */
 export class VmError extends Error {}
 
 /**
@@ -60,7 +63,7 @@ function quoted(text) {
 
 /** The folder with kernel and initramfs, made on first use and kept. */
 function prepared() {
-  if (process.arch !== "x64") throw new VmError("the guest's recipe is for x86-64 only");
+  if (process.arch !== "x64") throw new NoVm("the guest's recipe is for x86-64 only");
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "zproxy-vm");
   const image = join(cache, String(FORMAT));
   mkdirSync(cache, { recursive: true });
@@ -75,7 +78,7 @@ function prepared() {
   ];
   const lock = join(cache, "lock");
   const made = spawnSync("flock", [lock, "bash", "-c", make.join("\n")], { encoding: "utf8" });
-  if (made.status !== 0) throw new VmError(`the guest can't be prepared:\n${made.stdout}`);
+  if (made.status !== 0) throw new NoVm(`the guest can't be prepared:\n${made.stdout}`);
   unpackKernel(image);
   return image;
 }
@@ -93,7 +96,7 @@ function unpackKernel(image) {
   const payload = wrapped.subarray(start, start + wrapped.readUInt32LE(0x24c) - 4);
   const maxBuffer = 2 ** 28;
   const unpacked = spawnSync("xz", ["-dc"], { input: payload, maxBuffer });
-  if (unpacked.status !== 0) throw new VmError(`the kernel can't be unpacked: ${unpacked.stderr}`);
+  if (unpacked.status !== 0) throw new NoVm(`the kernel can't be unpacked: ${unpacked.stderr}`);
   writeFileSync(`${kernel}.new`, unpacked.stdout);
   renameSync(`${kernel}.new`, kernel);
 }

@@ -1,0 +1,398 @@
+// Kernel TLS, required: what the kernel does not take is refused, and its own counters say what it
+// took. Each connection of these tests is one that they have to show.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type ConnectionOptions, connect } from "node:tls";
+import { WebSocket, WebSocketServer } from "ws";
+import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
+import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
+import { withRandom } from "../lib/random.ts";
+import { RawClient, request } from "../lib/raw-client.ts";
+import { startServer, type TestServer } from "../lib/server.ts";
+import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
+import { recordsOf, Wire } from "../lib/wire.ts";
+
+const BIG = Buffer.from(sizedBytes(1_500_007, 5));
+const SMALL = Buffer.from(sizedBytes(700, 6));
+const MARK = "this is not to be seen on the wire";
+const PIECE_BYTES = 1 << 20;
+const OVERLAP_BYTES = 64;
+const MARK_FIELD = `X-Mark: ${MARK}`;
+
+// Types of records.
+const ALERT = 21;
+const HANDSHAKE = 22;
+const CONTENT = 23;
+
+const TLS13 = { minVersion: "TLSv1.3" } as const;
+const TLS12 = { maxVersion: "TLSv1.2" } as const;
+
+const SUITES: readonly ConnectionOptions[] = [
+  { ...TLS13, ciphers: "TLS_AES_128_GCM_SHA256" },
+  { ...TLS13, ciphers: "TLS_AES_256_GCM_SHA384" },
+  { ...TLS13, ciphers: "TLS_CHACHA20_POLY1305_SHA256" },
+  { ...TLS12, ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
+  { ...TLS12, ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384" },
+  { ...TLS12, ciphers: "ECDHE-ECDSA-CHACHA20-POLY1305" },
+];
+
+let authority: Authority;
+let upstream: Upstream;
+let sockets: WebSocketServer;
+let server: TestServer;
+let folder: string;
+
+before(async () => {
+  authority = new Authority();
+  folder = mkdtempSync(join(tmpdir(), "zproxy-site-"));
+  writeFileSync(join(folder, "big.bin"), BIG);
+  writeFileSync(join(folder, "small.bin"), SMALL);
+  writeFileSync(join(folder, "mark.txt"), MARK);
+  upstream = await startUpstream();
+  sockets = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
+  await once(sockets, "listening");
+  const { port } = sockets.address() as { port: number };
+  const certificate = authority.issue({ names: LOCAL_NAMES });
+  const settings = ["ktls_enabled = true", "ktls_fallback_enabled = false"];
+  const routes = [
+    proxyRoute("/", upstream.url),
+    proxyRoute("/ws", `http://127.0.0.1:${port}`),
+    fileRoute("/files", folder),
+  ];
+  const tls = tlsSection(certificate, [], settings);
+  writeFileSync(join(folder, "sendfile"), "");
+  const env = {
+    NODE_OPTIONS: `--require ${resolve("test/lib/sendfile-preload.cjs")}`,
+    ZPROXY_SENDFILE_COUNT: join(folder, "sendfile"),
+  };
+  server = await startServer(serverSection() + tls + routes.join("\n"), { env });
+});
+
+after(async () => {
+  sockets.close();
+  await upstream.stop();
+  await server.stop();
+  authority.remove();
+  rmSync(folder, { recursive: true });
+});
+
+/** The kernel's counters of TLS. */
+function counters(): Readonly<Record<string, number>> {
+  const text = readFileSync("/proc/net/tls_stat", "utf8");
+  return Object.fromEntries([...text.matchAll(/^(\w+)\s+(\d+)$/gm)].map((it) => [it[1], +it[2]!]));
+}
+
+/** Runs `body` and asserts that the kernel took over as many connections as it says. */
+async function taken(count: number, body: () => Promise<void>): Promise<void> {
+  const before = counters();
+  await body();
+  const now = counters();
+  const [sent, received] = ["TlsTxSw", "TlsRxSw"].map((name) => now[name]! - before[name]!);
+  assert.deepEqual({ sent, received }, { sent: count, received: count });
+}
+
+async function get(client: RawClient, path: string): Promise<Buffer> {
+  await client.send(request(`GET ${path}`));
+  const answer = await client.answer();
+  assert.equal(answer.status, 200);
+  return Buffer.from(answer.body);
+}
+
+/** Bytes that the server has sent by sendfile(2) so far. */
+function sentByFile(): number {
+  const counts = readFileSync(join(folder, "sendfile"), "latin1").split("\n");
+  return counts.reduce((sum, count) => sum + Number(count), 0);
+}
+
+/** One request of each kind on one connection. */
+async function exerciseAll(client: RawClient): Promise<void> {
+  for (const body of ["x", "y".repeat(20_000), "z".repeat(300_000)]) {
+    await client.send(request("POST /echo", [`Content-Length: ${body.length}`], body));
+    const answer = await client.answer("POST");
+    const echo = JSON.parse(answer.body.toString()) as Echo;
+    assert.equal(echo.bodySha256, sha256(Buffer.from(body)));
+    assert.equal(echo.headers["x-forwarded-proto"], "https");
+  }
+  for (const query of ["?seed=5", "?seed=5&chunked"]) {
+    const body = await get(client, `/bytes/${BIG.length}${query}`);
+    assert.equal(sha256(body), sha256(BIG));
+  }
+  assert.equal(sha256(await get(client, "/files/small.bin")), sha256(SMALL));
+  assert.equal(sha256(await get(client, "/files/big.bin")), sha256(BIG));
+}
+
+describe("every suite, every kind of body", () => {
+  for (const options of SUITES) {
+    test(`${options.ciphers}`, async () => {
+      await taken(1, async () => {
+        const client = await RawClient.connectTls(server.port, options);
+        await exerciseAll(client);
+        client.close();
+      });
+    });
+  }
+});
+
+for (const versions of [TLS13, TLS12]) {
+  test(`a resumed session, ${JSON.stringify(versions)}`, async () => {
+    await taken(2, async () => {
+      const sessionOf = async (session: Buffer | undefined) => {
+        const options = { port: server.port, rejectUnauthorized: false, ...versions };
+        const socket = connect(session === undefined ? options : { ...options, session });
+        const next = once(socket, "session");
+        socket.write(request("GET /files/small.bin"));
+        await once(socket, "data");
+        assert.equal(socket.isSessionReused(), session !== undefined);
+        const [made] = session === undefined ? await next : [];
+        socket.destroy();
+        return made as Buffer;
+      };
+      await sessionOf(await sessionOf(undefined));
+    });
+  });
+}
+
+/** Holds the client's Finished until its first content follows, and cuts `fromEnd` bytes off. */
+function joinFlight(fromEnd: number) {
+  let done = false;
+  return (held: Buffer): readonly Buffer[] | undefined => {
+    const types = recordsOf(held).map(({ type }) => type);
+    if (done || types[0] === HANDSHAKE) return [held];
+    if (types.filter((type) => type === CONTENT).length < 2) return undefined;
+    done = true;
+    const at = held.length - fromEnd;
+    return [held.subarray(0, at), held.subarray(at)].filter(({ length }) => length > 0);
+  };
+}
+
+test("a request that comes with the end of the handshake, cut in many places", async () => {
+  const text = request("GET /files/small.bin");
+  const cuts = Array.from({ length: 14 }, (_, index) => index * 9);
+  assert.ok(cuts.at(-1)! > text.length + 22 + 20, "some cuts are in the Finished");
+  await taken(cuts.length, async () => {
+    for (const cut of cuts) {
+      const wire = await Wire.start(server.port, joinFlight(cut));
+      const client = await RawClient.connectTls(wire.port, TLS13);
+      for (let round = 0; round < 3; round++) {
+        assert.equal(sha256(await get(client, "/files/small.bin")), sha256(SMALL));
+      }
+      client.close();
+      await wire.stop();
+    }
+  });
+});
+
+test("nothing that is said can be read on the wire", async () => {
+  for (const options of SUITES) {
+    const wire = await Wire.start(server.port);
+    const client = await RawClient.connectTls(wire.port, options);
+    await client.send(request("POST /echo", [`Content-Length: ${MARK.length}`, MARK_FIELD], MARK));
+    const answer = await client.answer("POST");
+    assert.equal(JSON.parse(answer.body.toString()).headers["x-mark"], MARK);
+    assert.equal((await get(client, "/files/mark.txt")).toString(), MARK);
+    assert.ok(wire.bytes.length > 1000, "the wire was not listened to");
+    assert.ok(!wire.bytes.includes(MARK) && !wire.bytes.includes("HTTP/1.1"));
+    client.close();
+    await wire.stop();
+  }
+});
+
+test("an answer that ends the connection is followed by close_notify", async () => {
+  for (const path of ["/files/big.bin", "/bytes/10", `/bytes/${BIG.length}`]) {
+    const wire = await Wire.start(server.port);
+    // In TLS 1.2 the type of an encrypted record can be seen.
+    const client = await RawClient.connectTls(wire.port, TLS12);
+    await client.send(request(`GET ${path}`, ["Connection: close"]));
+    await client.answer();
+    assert.equal(await client.ended(), "end");
+    assert.equal(wire.records.at(-1)?.type, ALERT);
+    client.close();
+    await wire.stop();
+  }
+});
+
+test("a client's close_notify ends its connection, and it gets its answer", async () => {
+  for (const options of SUITES) {
+    const client = await RawClient.connectTls(server.port, options);
+    await client.send(request("GET /slow/50"));
+    client.endSending();
+    assert.equal((await client.answer()).body.toString(), "slow");
+    assert.equal(await client.ended(), "end");
+    client.close();
+  }
+});
+
+/**
+ * openssl's client, which has commands for what others do not do: "K" is for new keys, "R" for
+ * another handshake. Sends the command, and a request behind it; returns when it has ended.
+ */
+async function command(args: readonly string[], letter: string, said: RegExp): Promise<string> {
+  const target = ["-connect", `127.0.0.1:${server.port}`];
+  const child = spawn("openssl", ["s_client", ...target, ...args]);
+  let output = "";
+  let step = 0;
+  const onOutput = (bytes: Buffer) => {
+    output += bytes.toString("latin1");
+    if (step === 0 && output.includes("Verify return code")) {
+      step = 1;
+      child.stdin.write(`${letter}\n`);
+    } else if (step === 1 && said.test(output)) {
+      step = 2;
+      child.stdin.write(request("GET /files/mark.txt"));
+    }
+  };
+  child.stdout.on("data", onOutput);
+  child.stderr.on("data", onOutput);
+  child.stdin.on("error", () => {});
+  await once(child, "close");
+  assert.equal(step, 2, output);
+  return output;
+}
+
+test("new keys and another handshake end a connection, and only that", async () => {
+  const other = await RawClient.connectTls(server.port);
+  await get(other, "/files/mark.txt");
+  await taken(3, async () => {
+    await command(["-tls1_3"], "k", /KEYUPDATE/);
+    await command(["-tls1_3"], "K", /KEYUPDATE/);
+    await command(["-tls1_2"], "R", /RENEGOTIATING/);
+  });
+  assert.equal((await get(other, "/files/mark.txt")).toString(), MARK);
+  other.close();
+});
+
+test("records that are none end a connection, and only that", async () => {
+  const other = await RawClient.connectTls(server.port);
+  await withRandom(async (random) => {
+    for (let round = 0; round < 24; round++) {
+      const wire = await Wire.start(server.port);
+      const client = await RawClient.connectTls(wire.port, SUITES[round % SUITES.length]);
+      await get(client, "/files/small.bin");
+      const body = Buffer.from(random.bytes(round * 3));
+      const head = Buffer.from([round % 4 === 0 ? random.below(256) : CONTENT, 3, 3, 0, 0]);
+      head.writeUInt16BE(round % 3 === 0 ? random.below(65536) : body.length, 3);
+      wire.inject(Buffer.concat([head, body]));
+      wire.endInjected();
+      await client.ended();
+      client.close();
+      await wire.stop();
+    }
+  });
+  assert.equal((await get(other, "/files/mark.txt")).toString(), MARK);
+  other.close();
+});
+
+test("records cut off by the end of the connection leave nothing behind", async () => {
+  const wire = await Wire.start(server.port, joinFlight(0));
+  const client = await RawClient.connectTls(wire.port, TLS13);
+  await client.send(request("GET /files/big.bin"));
+  await client.received(100_000);
+  wire.inject(Buffer.from([CONTENT, 3, 3, 1]));
+  client.close(true);
+  await wire.stop();
+});
+
+test("WebSocket messages pass in both directions", async () => {
+  await taken(1, async () => {
+    const socket = new WebSocket(`wss://localhost:${server.port}/ws`, { ca: authority.cert });
+    await once(socket, "open");
+    for (const size of [1, 126, 65_536, 300_000]) {
+      const content = Buffer.from(sizedBytes(size, size));
+      socket.send(content);
+      const [data] = await once(socket, "message");
+      assert.ok((data as Buffer).equals(content), `${size} bytes`);
+    }
+    const closed = once(socket, "close");
+    socket.close(1000);
+    assert.equal((await closed)[0], 1000);
+  });
+});
+
+test("files leave by sendfile, also those that the first request asks for", async () => {
+  const before = sentByFile();
+  for (const round of [1, 2, 3]) {
+    const client = await RawClient.connectTls(server.port);
+    assert.equal(sha256(await get(client, "/files/big.bin")), sha256(BIG));
+    client.close();
+    assert.equal(sentByFile() - before, round * BIG.length);
+  }
+});
+
+/** Pieces of a process's writable memory. */
+function* writableMemory(pid: number): Generator<Buffer> {
+  const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
+  const memory = openSync(`/proc/${pid}/mem`, "r");
+  const piece = Buffer.alloc(PIECE_BYTES);
+  for (const [, from, to] of maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw/gm)) {
+    const end = Number(`0x${to}`);
+    for (let at = Number(`0x${from}`); at < end; at += PIECE_BYTES - OVERLAP_BYTES) {
+      const bytes = readSync(memory, piece, 0, Math.min(PIECE_BYTES, end - at), at);
+      yield piece.subarray(0, bytes);
+    }
+  }
+  closeSync(memory);
+}
+
+/** HKDF-Expand-Label(secret, "key", "", 16), RFC 8446 §7.1. */
+function trafficKey(secret: Buffer): Buffer {
+  const label = Buffer.from("\0\x10\x09tls13 key\0\x01", "latin1");
+  return createHmac("sha256", secret).update(label).digest().subarray(0, 16);
+}
+
+test("keys do not stay in the server's memory", async () => {
+  const options = { ...SUITES[0], port: server.port, rejectUnauthorized: false };
+  const socket = connect(options);
+  const secrets: Buffer[] = [];
+  socket.on("keylog", (line: Buffer) => {
+    const match = /^(?:CLIENT|SERVER)_TRAFFIC_SECRET_0 \w+ (\w+)/.exec(line.toString());
+    if (match !== null) secrets.push(Buffer.from(match[1]!, "hex"));
+  });
+  socket.write(request("GET /bytes/10", [`X-Mark: ${MARK}`]));
+  await once(socket, "data");
+  assert.equal(secrets.length, 2);
+  const keys = secrets.map(trafficKey);
+  let [marks, found] = [0, 0];
+  for (const piece of writableMemory(server.pid)) {
+    if (piece.includes(MARK)) marks++;
+    found += keys.filter((key) => piece.includes(key)).length;
+  }
+  socket.destroy();
+  assert.ok(marks > 0, "the search finds nothing at all");
+  assert.equal(found, 0);
+});
+
+test("what the kernel can't do is refused, with its cause in the log", async () => {
+  await taken(0, async () => {
+    const target = ["-connect", `127.0.0.1:${server.port}`, "-maxfraglen", "1024"];
+    const child = spawn("openssl", ["s_client", ...target], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    await once(child, "close");
+  });
+  const cause = /kTLS: the kernel did not take a connection, it is refused: .*smaller/;
+  await server.process.until("the cause", () => cause.exec(server.log()) ?? undefined);
+});
+
+test("in the end the kernel holds nothing of ours", async () => {
+  await upstream.stop();
+  await server.settled();
+  const { TlsCurrTxSw, TlsCurrRxSw, TlsRxSw } = counters();
+  assert.deepEqual([TlsCurrTxSw, TlsCurrRxSw], [0, 0]);
+  assert.ok(TlsRxSw! > 50, "hardly any connection went to the kernel");
+});
