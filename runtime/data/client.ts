@@ -298,7 +298,7 @@ export function drain(loop: EventLoop, connection: Connection): void {
     connection.responseState === RESPONSE_NONE &&
     connection.headStartedTick < 0 &&
     !connection.hasInput;
-  if (!idle) return;
+  if (!idle || (TLS && loop.tls?.isShaking(connection))) return;
   connection.linger = connection.segmentCount > 0; // its next request may cross with its answer
   closeAfterSending(loop, connection);
 }

@@ -536,6 +536,11 @@ export class TlsLayer {
     else this.loop.calls.shutdownWrite(connection.fd);
   }
 
+  /** Whether its handshake is under way: its first request is about to come. */
+  isShaking({ tls }: Connection): boolean {
+    return tls !== null && tls.state === TLS_SHAKING;
+  }
+
   /** Whether the connection only waits for its close_notify to go out. */
   isEnding(connection: Connection): boolean {
     return connection.tls!.ending === END_CLOSE;

@@ -1,0 +1,169 @@
+// Upstreams with https: whom to trust, what an untrusted one leads to, sessions and the pool.
+
+import assert from "node:assert/strict";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TLSSocket, TlsOptions } from "node:tls";
+import { Authority, type Certificate, LOCAL_NAMES } from "../lib/certificates.ts";
+import { proxyRoute, serverSection } from "../lib/config.ts";
+import { exchange, request } from "../lib/raw-client.ts";
+import { startServer } from "../lib/server.ts";
+
+let authority: Authority;
+let good: Certificate;
+
+before(() => {
+  authority = new Authority();
+  good = authority.issue({ names: LOCAL_NAMES });
+});
+
+after(() => authority.remove());
+
+interface Backend {
+  readonly port: number;
+  /** Of each connection: the name it asked for, and whether it resumed a session. */
+  readonly seen: { name: string; resumed: boolean }[];
+  stop(): Promise<void>;
+}
+
+async function start(options: TlsOptions, answers = "keep-alive"): Promise<Backend> {
+  const seen: Backend["seen"] = [];
+  const server: Server = createServer(options, (_incoming, response) => {
+    response.setHeader("connection", answers);
+    response.end("hello");
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    seen.push({ name: String(socket.servername), resumed: socket.isSessionReused() });
+    socket.on("error", () => {});
+  });
+  server.on("tlsClientError", () => {});
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const stop = async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+  };
+  return { port: (server.address() as AddressInfo).port, seen, stop };
+}
+
+const trust = () => [`tls_ca_path = ${JSON.stringify(authority.path)}`];
+
+test("an untrusted server is 502 with the reason in the log, unless nothing is verified", async () => {
+  const other = new Authority("another authority");
+  const cases = [
+    ["expired", { names: LOCAL_NAMES, expired: true }, authority, /expired/],
+    ["name", { names: ["DNS:other.example"] }, authority, /mismatch/i],
+    ["authority", { names: LOCAL_NAMES }, other, /local issuer|self-signed/],
+  ] as const;
+  for (const [name, options, by, reason] of cases) {
+    const backend = await start(by.issue(options));
+    const url = `https://127.0.0.1:${backend.port}`;
+    const routes = [
+      proxyRoute("/strict", url, [], trust()),
+      proxyRoute("/lax", url, [], ["tls_verify = false"]),
+    ];
+    const server = await startServer(serverSection() + routes.join(""));
+    assert.equal((await exchange(server.port, request("GET /strict"))).status, 502, name);
+    assert.equal((await exchange(server.port, request("GET /lax"))).status, 200, name);
+    // What was not verified is never used for who wants it to be.
+    assert.equal((await exchange(server.port, request("GET /strict"))).status, 502, name);
+    await server.process.until("the reason", () => reason.test(server.log()) || undefined);
+    assert.match(server.log(), new RegExp(`upstream 127.0.0.1:${backend.port} failed`));
+    await backend.stop();
+    await server.stop();
+  }
+  other.remove();
+});
+
+test("without tls_ca_path the system's roots decide", async () => {
+  const backend = await start(good);
+  const route = proxyRoute("/", `https://127.0.0.1:${backend.port}`);
+  const strict = await startServer(serverSection() + route);
+  assert.equal((await exchange(strict.port, request("GET /"))).status, 502);
+  const trusting = await startServer(serverSection() + route, {
+    env: { SSL_CERT_FILE: authority.path },
+  });
+  assert.equal((await exchange(trusting.port, request("GET /"))).status, 200);
+  await backend.stop();
+  await strict.stop();
+  await trusting.stop();
+});
+
+test("the server is asked for by name, and sessions are resumed", async () => {
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const backend = await start({ ...good, maxVersion }, "close");
+    const url = `https://localhost:${backend.port}`;
+    const server = await startServer(serverSection() + proxyRoute("/", url, [], trust()));
+    for (let round = 0; round < 4; round++) {
+      assert.equal((await exchange(server.port, request("GET /"))).body.toString(), "hello");
+    }
+    assert.equal(backend.seen[0]?.name, "localhost"); // of resumed sessions Node does not say it
+    const resumed = backend.seen.map((it) => it.resumed);
+    // A TLS 1.3 ticket is used once (RFC 8446 §C.4), and Node offers none on a resumed connection.
+    const expected = [false, true, maxVersion === "TLSv1.2", true];
+    assert.deepEqual(resumed, expected, maxVersion);
+    await backend.stop();
+    await server.stop();
+  }
+});
+
+test("connections are pooled", async () => {
+  const backend = await start(good);
+  const url = `https://127.0.0.1:${backend.port}`;
+  const server = await startServer(serverSection() + proxyRoute("/", url, [], trust()));
+  for (let round = 0; round < 10; round++) {
+    assert.equal((await exchange(server.port, request("GET /"))).status, 200);
+  }
+  assert.equal(backend.seen.length, 1);
+  await backend.stop();
+  await server.stop();
+});
+
+test("a server that speaks no TLS, or hangs in the handshake, is 502 and 504", async () => {
+  const { createServer: createTcpServer } = await import("node:net");
+  for (const [answer, status] of [
+    ["HTTP/1.1 400 Bad Request\r\n\r\n", 502],
+    ["", 504],
+  ] as const) {
+    const tcp = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        if (answer !== "") socket.end(answer);
+      });
+    });
+    await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+    const url = `https://127.0.0.1:${(tcp.address() as AddressInfo).port}`;
+    const limits = ["backend_connect_timeout_secs = 1"];
+    const server = await startServer(serverSection() + proxyRoute("/", url, limits, trust()));
+    assert.equal((await exchange(server.port, request("GET /"))).status, status);
+    await server.stop();
+    tcp.close();
+  }
+});
+
+test("health checks verify like requests do", async () => {
+  const backend = await start(good);
+  const groups = ["strict", "lax"].map(
+    (name) =>
+      `[upstreams.${name}]\nservers = ["https://127.0.0.1:${backend.port}"]\n` +
+      "health_check = { interval_secs = 1, unhealthy_threshold = 1 }\n" +
+      `[path_routes."*"."/${name}"]\ntype = "Proxy"\nupstream = "${name}"\n`,
+  );
+  const config = `${serverSection()}${groups[0]}${trust()[0]}\n${groups[1]}tls_verify = false\n`;
+  const server = await startServer(config);
+  const none = await startServer(serverSection() + groups[0]);
+  const down = `Upstream 127.0.0.1:${backend.port} is now unhealthy`;
+  await none.process.until("a failed check", () => none.log().includes(down) || undefined);
+  await sleep(1500); // another check of the others
+  assert.ok(!server.log().includes("unhealthy"), server.log());
+  for (const target of ["/strict", "/lax"])
+    assert.equal((await exchange(server.port, request(`GET ${target}`))).status, 200);
+  assert.equal((await exchange(none.port, request("GET /strict"))).status, 503);
+  await backend.stop();
+  for (const each of [server, none]) {
+    await each.remember(); // a check may have been under way at the start
+    await each.stop();
+  }
+});
