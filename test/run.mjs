@@ -88,7 +88,7 @@ function testFiles(names) {
   if (names.length === 0) return all.filter((file) => !file.startsWith(GUEST_FOLDER));
   const chosen = names.flatMap((name) => {
     const path = relative(root, resolve(name));
-    const found = [path, join("test", path)].find((it) => existsSync(join(root, it)));
+    const found = [join("test", path), path].find((it) => existsSync(join(root, it)));
     if (found === undefined) throw new Error(`no such test file or folder: ${name}`);
     if (statSync(join(root, found)).isFile()) return [found];
     return all.filter((file) => file.startsWith(`${found}/`));
