@@ -61,6 +61,8 @@
 #define ZP_ENETDOWN 100
 #define ZP_ENETUNREACH 101
 #define ZP_ENFILE 23
+#define ZP_ENGINE_EPOLL 1
+#define ZP_ENGINE_IO_URING 0
 #define ZP_ENOBUFS 105
 #define ZP_ENODEV 19
 #define ZP_ENOENT 2

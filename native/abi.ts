@@ -87,6 +87,10 @@ export const USER_OP_FILE_READ = 10;
 export const USER_OP_WAKE = 11;
 export const USER_OP_TIMEOUT = 12;
 
+/** What ringOpen takes as the engine behind the queues. */
+export const ENGINE_IO_URING = 0;
+export const ENGINE_EPOLL = 1;
+
 /** One ring for each handle, one owner for each worker. */
 export const RING_COUNT_MAX = 256;
 export const OWNER_MAX = 254;

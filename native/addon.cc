@@ -257,9 +257,10 @@ napi_value RingOpen(napi_env env, napi_callback_info info) {
   unsigned sq_entries = arguments.powerOfTwo(1, "sqEntries", ZP_SQ_ENTRIES_MAX);
   unsigned cq_entries = arguments.powerOfTwo(2, "cqEntries", ZP_CQ_ENTRIES_MAX);
   if (cq_entries < sq_entries) arguments.refuse("cqEntries must be at least sqEntries");
+  int engine = arguments.integer(3, "engine", ZP_ENGINE_IO_URING, ZP_ENGINE_EPOLL);
   if (!arguments.ok()) return nullptr;
 
-  int handle = zp_ring_open(owner, sq_entries, cq_entries);
+  int handle = zp_ring_open(owner, sq_entries, cq_entries, engine);
   if (handle < 0) return integerOf(env, handle);
   const struct zp_ring_memory* memory = zp_ring_memory(handle);
   Object ring(env);

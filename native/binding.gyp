@@ -5,6 +5,7 @@
       "sources": [
         "abi.c",
         "addon.cc",
+        "epoll.c",
         "file.c",
         "identity.c",
         "ktls.c",

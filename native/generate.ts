@@ -82,7 +82,7 @@ const HIGH_WORD = /^(.*)_HIGH$/;
 
 /** Names that exist between our TypeScript and our C only. */
 const OURS =
-  /^(ABI|RING|USER|CLOCK|FILE_STATUS|PAGES|TLS)_[A-Z0-9_]+$|^(OWNER|SQ|CQ|BUF_RING|MAP)_[A-Z_]*(MAX|BYTES)$/;
+  /^(ABI|RING|ENGINE|USER|CLOCK|FILE_STATUS|PAGES|TLS)_[A-Z0-9_]+$|^(OWNER|SQ|CQ|BUF_RING|MAP)_[A-Z_]*(MAX|BYTES)$/;
 
 /** The assertion for one row, "" when C has no counterpart. Throws for a row nobody classified. */
 function assertionOf(name: keyof typeof abi): string {

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "epoll.h"
 #include "memory.h"
 #include "uring.h"
 
@@ -24,6 +25,7 @@ struct ring {
     unsigned enter_flags;
     int owner;
     pid_t thread;
+    struct zp_epoll *epoll; // behind the queues instead of the kernel; or NULL
     struct zp_ring_memory memory;
     // On a cache line of its own: one thread writes it every turn.
     _Alignas(64) uint32_t clock[16];
@@ -158,39 +160,40 @@ static void refresh_clock(uint32_t *clock)
     clock[ZP_CLOCK_REALTIME_MILLIS] = (uint32_t)(now.tv_nsec / 1000000);
 }
 
-int zp_ring_open(int owner, unsigned sq_entries, unsigned cq_entries)
+static int open_uring(struct ring *ring, unsigned sq_entries, unsigned cq_entries)
 {
-    int fd = -1;
-    int handle = claim();
-    int rc = handle;
-    if (handle < 0) return handle;
-    struct ring *ring = &rings[handle];
-
     struct io_uring_params params = { .flags = ZP_URING_SETUP_FLAGS, .cq_entries = cq_entries };
-    fd = zp_uring_setup(sq_entries, &params);
-    if (fd < 0) {
-        rc = fd;
-        goto out;
+    int fd = zp_uring_setup(sq_entries, &params);
+    if (fd < 0) return fd;
+    int rc = -ENOSYS;
+    if ((params.features & ZP_URING_FEATURES) == ZP_URING_FEATURES) {
+        rc = map_ring(fd, &params, &ring->memory);
     }
-    if ((params.features & ZP_URING_FEATURES) != ZP_URING_FEATURES) {
-        rc = -ENOSYS;
-        goto out;
-    }
-    int mapped = map_ring(fd, &params, &ring->memory);
-    if (mapped < 0) {
-        rc = mapped;
-        goto out;
+    if (rc < 0) {
+        close(fd);
+        return rc;
     }
     ring->fd = fd;
-    ring->owner = owner;
-    ring->thread = this_thread();
     register_ring(ring);
-    refresh_clock(ring->clock);
+    return 0;
+}
 
-out:
-    if (rc < 0 && fd >= 0) close(fd);
+int zp_ring_open(int owner, unsigned sq_entries, unsigned cq_entries, int engine)
+{
+    int handle = claim();
+    if (handle < 0) return handle;
+    struct ring *ring = &rings[handle];
+    ring->epoll = NULL;
+    int rc = engine == ZP_ENGINE_EPOLL
+                 ? zp_epoll_open(sq_entries, cq_entries, &ring->memory, &ring->epoll)
+                 : open_uring(ring, sq_entries, cq_entries);
+    if (rc == 0) {
+        ring->owner = owner;
+        ring->thread = this_thread();
+        refresh_clock(ring->clock);
+    }
     atomic_store_explicit(&ring->state, rc < 0 ? RING_FREE : RING_OPEN, memory_order_release);
-    return rc;
+    return rc < 0 ? rc : handle;
 }
 
 const struct zp_ring_memory *zp_ring_memory(int handle)
@@ -226,7 +229,8 @@ void zp_ring_quiesce_thread(void)
 {
     for (int handle = 0; handle < ZP_RING_COUNT_MAX; handle++) {
         const struct ring *ring = ring_at(handle);
-        if (ring != NULL && ring->thread == this_thread()) cancel_all(ring);
+        if (ring == NULL || ring->epoll != NULL) continue;
+        if (ring->thread == this_thread()) cancel_all(ring);
     }
 }
 
@@ -238,11 +242,16 @@ int zp_ring_close(int handle)
     if (!atomic_compare_exchange_strong(&ring->state, &open, RING_BUSY)) return -EBADF;
 
     // Another thread closes only for a worker that has ended, whose end was zp_ring_quiesce_thread.
-    if (ring->thread == this_thread()) {
-        cancel_all(ring);
-        unregister_ring(ring);
+    int rc = 0;
+    if (ring->epoll != NULL) {
+        rc = zp_epoll_close(ring->epoll);
+    } else {
+        if (ring->thread == this_thread()) {
+            cancel_all(ring);
+            unregister_ring(ring);
+        }
+        if (close(ring->fd) < 0) rc = -errno;
     }
-    int rc = close(ring->fd) < 0 ? -errno : 0;
     unmap_ring(&ring->memory);
     atomic_store_explicit(&ring->state, RING_FREE, memory_order_release);
     return rc;
@@ -254,16 +263,23 @@ int zp_ring_buffers(int handle, unsigned group, unsigned entries, void **address
 {
     const struct ring *ring = ring_at(handle);
     if (ring == NULL) return -EBADF;
+    if (ring->thread != this_thread()) return -EEXIST;
     void *memory = NULL;
     int rc = zp_memory_map(ring->owner, entries * sizeof(struct io_uring_buf), false, &memory);
     if (rc < 0) return rc;
 
+    if (ring->epoll != NULL) {
+        rc = zp_epoll_buffers(ring->epoll, group, entries, memory);
+        goto out;
+    }
     struct io_uring_buf_reg request = {
         .ring_addr = (uintptr_t)memory,
         .ring_entries = entries,
         .bgid = (uint16_t)group,
     };
     rc = zp_uring_register(ring->fd, IORING_REGISTER_PBUF_RING, &request, 1);
+
+out:
     if (rc < 0) zp_memory_unmap(memory);
     else *address = memory;
     return rc < 0 ? rc : 0;
@@ -276,6 +292,11 @@ int zp_ring_enter(int handle, unsigned to_submit, unsigned min_complete, unsigne
     // A registered ring's index means another ring in another thread, so this is checked here.
     if (ring->thread != this_thread()) return -EEXIST;
 
+    if (ring->epoll != NULL) {
+        int submitted = zp_epoll_enter(ring->epoll, to_submit, min_complete, timeout_ms);
+        refresh_clock(ring->clock);
+        return submitted;
+    }
     struct __kernel_timespec timeout = {
         .tv_sec = timeout_ms / 1000,
         .tv_nsec = (long long)(timeout_ms % 1000) * 1000000,

@@ -1,4 +1,4 @@
-// io_uring rings: opening, entering, closing.
+// Rings: opening, entering, closing. The kernel is behind them, or epoll.c.
 // A ring is known by its handle, 0..ZP_RING_COUNT_MAX - 1.
 #ifndef ZP_RING_H
 #define ZP_RING_H
@@ -20,9 +20,9 @@ struct zp_ring_memory {
     uint32_t offsets[ZP_RING_OFFSET_COUNT];
 };
 
-// Opens a ring for `owner`; entries are powers of two. The calling thread becomes the only one that
-// may enter, register and close it. Returns its handle or -errno.
-int zp_ring_open(int owner, unsigned sq_entries, unsigned cq_entries);
+// Opens a ring for `owner` on ZP_ENGINE_*; entries are powers of two. The calling thread becomes
+// the only one that may enter, register and close it. Returns its handle or -errno.
+int zp_ring_open(int owner, unsigned sq_entries, unsigned cq_entries, int engine);
 
 // The memory of an open ring, or NULL.
 const struct zp_ring_memory *zp_ring_memory(int handle);

@@ -42,11 +42,17 @@ export interface Addon {
   probe(): KernelProbe;
 
   /**
-   * Opens a ring for `owner` (a worker index, 0..254) with SINGLE_ISSUER, DEFER_TASKRUN, SUBMIT_ALL
-   * and CQSIZE; entries are powers of two. The calling thread becomes the only one that may enter,
+   * Opens a ring for `owner` (a worker index, 0..254) on ENGINE_IO_URING, with SINGLE_ISSUER,
+   * DEFER_TASKRUN, SUBMIT_ALL and CQSIZE, or on ENGINE_EPOLL, which serves the same queues with
+   * epoll; entries are powers of two. The calling thread becomes the only one that may enter,
    * register buffers and close it (-EEXIST for others). Returns -errno on failure.
    */
-  ringOpen(owner: number, sqEntries: number, cqEntries: number): RingMemory | number;
+  ringOpen(
+    owner: number,
+    sqEntries: number,
+    cqEntries: number,
+    engine: number,
+  ): RingMemory | number;
   /**
    * Registers a provided-buffer ring (since 5.19) of `entries` (a power of two) under `group`.
    * Returns its memory (struct io_uring_buf_ring), or -errno.

@@ -13,6 +13,8 @@ export interface WorkerStart {
   readonly addonPath: string;
   /** The worker's index; descriptors it holds are noted under it. */
   readonly owner: number;
+  /** ENGINE_*: what is behind the rings. */
+  readonly engine: number;
   readonly cpu: number;
   /** The ring for the worker's log records. */
   readonly logMemory: SharedArrayBuffer;

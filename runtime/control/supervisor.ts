@@ -11,6 +11,7 @@ import { RATE_BUCKETS, rateWords, releaseLocks } from "../data/rate-limiter.ts";
 import { type Addon, loadAddon } from "../native.ts";
 import { Admin, type AdminView } from "./admin.ts";
 import { BalanceMemory, type GroupMemory } from "./balance-memory.ts";
+import { chooseEngine } from "./engine.ts";
 import { checkRoots } from "./file-loader.ts";
 import { HealthChecks } from "./health-check.ts";
 import { type ArenaPages, describePages } from "./huge-pages.ts";
@@ -46,6 +47,8 @@ export class Supervisor {
   private readonly log: ServerLog;
   private readonly logger: Logger;
   private addon!: Addon;
+  /** ENGINE_*, of every worker. */
+  private engine = -1;
   private resolver!: Resolver;
   private tlsKeys!: TlsKeys;
   private tls: TlsContexts | null = null;
@@ -112,6 +115,9 @@ export class Supervisor {
     const adminUrl = await this.admin?.listen();
     if (adminUrl !== undefined) this.logger.info(`metrics and probes are at ${adminUrl}`);
     this.dropPrivileges();
+    this.engine = chooseEngine(this.program.server.io, this.addon, (text) =>
+      this.logger.warn(text),
+    );
     if (this.program.server.maxConcurrentConnections > 0) {
       const bytes = this.slots.length * Int32Array.BYTES_PER_ELEMENT;
       this.connectionCounts = new Int32Array(new SharedArrayBuffer(bytes));
@@ -159,7 +165,6 @@ export class Supervisor {
     }
     if (addon.abiVersion !== ABI_VERSION)
       throw new StartError(`${path} belongs to another version; compile the config again`);
-    checkKernel(addon);
     return addon;
   }
 
@@ -198,7 +203,6 @@ export class Supervisor {
     // What root may do proves nothing about the user that it has become.
     const wrong = checkRoots(this.program);
     if (wrong.length > 0) throw new StartError(wrong.join("\n"));
-    checkKernel(this.addon);
   }
 
   private sayPages(): void {
@@ -211,6 +215,7 @@ export class Supervisor {
     const start: WorkerStart = {
       addonPath: this.addonPath,
       owner: slot.index,
+      engine: this.engine,
       cpu: this.cpus[slot.index % this.cpus.length]!,
       logMemory: this.log.channels.memoryFor(slot.index, this.requestLines),
       metricsMemory: this.admin?.memoryFor(slot.index) ?? null,
@@ -348,12 +353,6 @@ export class Supervisor {
     if (!(await this.log.finish(limitMs))) this.addon.exitNow(code);
     process.exit(code);
   }
-}
-
-function checkKernel(addon: Addon): void {
-  const probe = addon.probe();
-  if (!probe.ioUring)
-    throw new StartError(`io_uring can't be used: ${probe.cause}\n${probe.remedy}`);
 }
 
 function exitWith(sentences: readonly string[]): never {

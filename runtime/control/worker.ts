@@ -59,7 +59,8 @@ class WorkerThread {
     const serverCount = program.upstreams.reduce((sum, group) => sum + group.servers.length, 0);
     const sockaddrBytes = serverCount * ADDRESSES_MAX * SOCKADDR_STRIDE;
 
-    const memory = expect(addon.ringOpen(start.owner, SQ_ENTRIES, CQ_ENTRIES), "io_uring_setup");
+    const ring = addon.ringOpen(start.owner, SQ_ENTRIES, CQ_ENTRIES, start.engine);
+    const memory = expect(ring, "ringOpen");
     const { handle } = memory;
     const bytes = arenaBytes(BUFFER_COUNTS, sockaddrBytes + memoryBytes(memoryFiles));
     const hugePages = program.server.hugePages === true;

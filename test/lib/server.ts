@@ -50,7 +50,7 @@ export async function compileConfig(
 ): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "zproxy-test-"));
   prepare(folder);
-  writeFileSync(join(folder, "config.toml"), toml);
+  writeFileSync(join(folder, "config.toml"), withEngine(toml));
   const args = [COMMAND, "compile", "config.toml", "-o", "dist"];
   const result = await runProcess(process.execPath, args, { cwd: folder });
   if (!result.ok) {
@@ -58,6 +58,14 @@ export async function compileConfig(
     throw new Error(`compile exited with ${result.code}:\n${result.stdout}${result.stderr}`);
   }
   return folder;
+}
+
+/** ZPROXY_TEST_IO=epoll runs every server of the tests on the other engine. */
+function withEngine(toml: string): string {
+  if (process.env.ZPROXY_TEST_IO !== "epoll" || /^io = /m.test(toml)) return toml;
+  const [before, after] = toml.split(/^\[performance\]$/m);
+  const table = '\n[performance]\nio = "epoll"';
+  return after === undefined ? `${before}${table}\n` : `${before}${table}${after}`;
 }
 
 /**

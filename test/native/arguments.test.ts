@@ -6,7 +6,7 @@ import { test } from "node:test";
 import * as abi from "../../native/abi.ts";
 import type { Random } from "../lib/random.ts";
 import { withRandom } from "../lib/random.ts";
-import { addon, succeedMemory } from "./test-ring.ts";
+import { addon, ENGINE, succeedMemory } from "./test-ring.ts";
 
 const OWNER_FIRST = 70;
 const OWNER_COUNT = 3;
@@ -35,6 +35,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
     owner,
     { name: "sqEntries", min: 1, max: abi.SQ_ENTRIES_MAX },
     { name: "cqEntries", min: 1, max: abi.CQ_ENTRIES_MAX },
+    { name: "engine", min: abi.ENGINE_IO_URING, max: abi.ENGINE_EPOLL },
   ],
   ringBuffers: [
     handle,
@@ -170,9 +171,9 @@ for (const name of FUNCTIONS) {
 }
 
 test("entries that are no powers of two, or too few completions, are refused", () => {
-  assert.throws(() => addon.ringOpen(OWNER_FIRST, 3, 8), TypeError);
-  assert.throws(() => addon.ringOpen(OWNER_FIRST, 4, 12), TypeError);
-  assert.throws(() => addon.ringOpen(OWNER_FIRST, 8, 4), TypeError);
+  assert.throws(() => addon.ringOpen(OWNER_FIRST, 3, 8, ENGINE), TypeError);
+  assert.throws(() => addon.ringOpen(OWNER_FIRST, 4, 12, ENGINE), TypeError);
+  assert.throws(() => addon.ringOpen(OWNER_FIRST, 8, 4, ENGINE), TypeError);
   assert.throws(() => addon.ringBuffers(0, 0, 6), TypeError);
 });
 
@@ -271,7 +272,7 @@ test("random calls return integers, objects or TypeErrors, and leave nothing beh
 });
 
 test("after all that, a ring still opens", () => {
-  const ring = succeedMemory(addon.ringOpen(OWNER_FIRST, 4, 8));
+  const ring = succeedMemory(addon.ringOpen(OWNER_FIRST, 4, 8, ENGINE));
   assert.equal(addon.ringEnter(ring.handle, 0, 0, 0), 0);
   assert.equal(addon.releaseOwner(OWNER_FIRST), 0);
 });

@@ -3,13 +3,13 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
-const { addonPath, owner, listener, acceptCount, readCount, abi } = workerData;
+const { addonPath, engine, owner, listener, acceptCount, readCount, abi } = workerData;
 
 const module_ = { exports: {} };
 process.dlopen(module_, addonPath);
 const addon = module_.exports;
 
-const memory = addon.ringOpen(owner, 8, 64);
+const memory = addon.ringOpen(owner, 8, 64, engine);
 const words = new Uint32Array(memory.rings);
 const sqes = new Uint32Array(memory.sqes);
 const owners = addon.owners();

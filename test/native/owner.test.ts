@@ -13,6 +13,7 @@ import {
   Arena,
   addon,
   connectedPair,
+  ENGINE,
   succeed,
   TestRing,
   withOwner,
@@ -24,7 +25,9 @@ const READ_COUNT = 4;
 /** What the worker opens beside connections: a socket and an eventfd. */
 const EXTRA_COUNT = 2;
 
-const COUNTED = /^(socket|anon_inode:\[(io_uring|eventfd)\])/;
+const COUNTED = /^(socket|anon_inode:\[(io_uring|eventpoll|eventfd)\])/;
+/** The descriptor of a ring. */
+const RING = ENGINE === abi.ENGINE_EPOLL ? /eventpoll/ : /io_uring/;
 
 /** What the open descriptors are, sorted, for example "anon_inode:[io_uring]". */
 function descriptorsLike(pattern: RegExp): string[] {
@@ -55,6 +58,7 @@ async function dieWithConnections(listener: number): Promise<Promise<unknown>[]>
   const worker = new Worker("./test/native/dying-worker.mjs", {
     workerData: {
       addonPath: ADDON_PATH,
+      engine: ENGINE,
       owner: OWNER,
       listener,
       acceptCount: ACCEPT_COUNT,
@@ -76,14 +80,14 @@ async function dieWithConnections(listener: number): Promise<Promise<unknown>[]>
 
 test("releasing a dead worker closes read, unread and half-closed connections once", async () => {
   const listener = succeed(addon.listen("127.0.0.1", 0, 64));
-  const ringsBefore = descriptorsLike(/io_uring/).length;
+  const ringsBefore = descriptorsLike(RING).length;
   const ends = await dieWithConnections(listener);
-  assert.equal(descriptorsLike(/io_uring/).length, ringsBefore + 1, "its ring is still there");
+  assert.equal(descriptorsLike(RING).length, ringsBefore + 1, "its ring is still there");
 
   const before = addon.openFileCount();
   assert.equal(addon.releaseOwner(OWNER), ACCEPT_COUNT + EXTRA_COUNT);
   assert.equal(addon.openFileCount(), before - ACCEPT_COUNT - EXTRA_COUNT - 1);
-  assert.equal(descriptorsLike(/io_uring/).length, ringsBefore);
+  assert.equal(descriptorsLike(RING).length, ringsBefore);
   await Promise.all(ends);
   assert.ok(!addon.owners().includes(OWNER + 1));
   assert.equal(addon.releaseOwner(OWNER), 0);

@@ -11,6 +11,10 @@ export const ADDON_PATH = resolve(process.env.ZPROXY_ADDON ?? "native/build/Rele
 
 export const addon: Addon = loadAddon(ADDON_PATH);
 
+/** ZPROXY_TEST_IO=epoll runs every ring of the tests on the other engine. */
+export const ENGINE =
+  process.env.ZPROXY_TEST_IO === "epoll" ? abi.ENGINE_EPOLL : abi.ENGINE_IO_URING;
+
 /** How long a test waits for something that must come. */
 const PATIENCE_TURNS = patience(200);
 const TURN_MS = 25;
@@ -100,7 +104,7 @@ export class TestRing {
   private readonly read: Completion[] = [];
 
   constructor(owner: number, sqEntries = 16, cqEntries = 64) {
-    this.memory = succeedMemory(addon.ringOpen(owner, sqEntries, cqEntries));
+    this.memory = succeedMemory(addon.ringOpen(owner, sqEntries, cqEntries, ENGINE));
     this.handle = this.memory.handle;
     this.words = new Uint32Array(this.memory.rings);
     this.results = new Int32Array(this.memory.rings);

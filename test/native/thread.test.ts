@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as abi from "../../native/abi.ts";
-import { ADDON_PATH, Arena, addon, succeed, TestRing, withOwner } from "./test-ring.ts";
+import { ADDON_PATH, Arena, addon, ENGINE, succeed, TestRing, withOwner } from "./test-ring.ts";
 
 const OWNER = 50;
 
@@ -81,7 +81,7 @@ test("a ring answers to its own thread alone", async () => {
   const ring = new TestRing(OWNER);
   try {
     const results = await inThread(`
-      const own = addon.ringOpen(${OWNER + 1}, 4, 8);
+      const own = addon.ringOpen(${OWNER + 1}, 4, 8, ${ENGINE});
       return [
         addon.ringEnter(${ring.handle}, 0, 0, 0),
         addon.ringBuffers(${ring.handle}, 1, 4),

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
-import { unsupportedKeys } from "zproxy/compiler/2-check/rules/unsupported-keys.ts";
 import { editDistance, nearestName } from "zproxy/compiler/diagnostics/suggestion.ts";
 import schema from "zproxy/schema/config.schema.json" with { type: "json" };
 import { resolveNode, type SchemaNode, typesOf } from "zproxy/schema/schema-node.ts";
@@ -83,19 +82,6 @@ test("a default that can be written down is named by its description", () => {
     if (node.default === undefined || typeof node.default === "object") continue;
     assert.ok(node.description?.includes("Default "), name);
     assert.ok(node.description?.includes(String(node.default)), name);
-  }
-});
-
-test("rows of unsupported keys name keys of the schema", () => {
-  for (const { path } of unsupportedKeys) {
-    let node = root;
-    for (const step of path) {
-      const rest = node.additionalProperties;
-      const free = typeof rest === "object" ? rest : node.items;
-      const next: SchemaNode | undefined = step === "*" ? free : node.properties?.[step];
-      assert.ok(next !== undefined, path.join("."));
-      node = resolveNode(root, next);
-    }
   }
 });
 

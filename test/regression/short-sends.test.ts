@@ -13,6 +13,7 @@ import {
   Arena,
   addon,
   connectedPair,
+  ENGINE,
   succeed,
   succeedMemory,
   TestRing,
@@ -31,7 +32,7 @@ test("a send to a peer that does not read completes with what went out", () => {
   withOwner(OWNER, () => {
     const testRing = new TestRing(OWNER);
     const { server, listener } = connectedPair(testRing, new Arena(OWNER, 4096), OWNER);
-    const memory = succeedMemory(addon.ringOpen(OWNER, 16, 64));
+    const memory = succeedMemory(addon.ringOpen(OWNER, 16, 64, ENGINE));
     const ring = new Ring(memory, (toSubmit, minComplete, timeoutMs) =>
       addon.ringEnter(memory.handle, toSubmit, minComplete, timeoutMs),
     );

@@ -9,7 +9,6 @@ import { checkHosts } from "./hosts.ts";
 import { checkListen } from "./listen.ts";
 import { checkMethods } from "./methods.ts";
 import { checkAnyRoute } from "./no-route.ts";
-import { checkSupport } from "./not-supported-yet.ts";
 import { checkPrefixes } from "./prefixes.ts";
 import { checkPrivileges, checkWorkers } from "./process.ts";
 import { checkProxyLoops } from "./proxy-loop.ts";
@@ -49,5 +48,4 @@ export const rules: readonly Rule[] = [
   checkCidrs,
   checkClientLists,
   checkRouteTests,
-  checkSupport,
 ];

@@ -3,17 +3,6 @@
 import { entry } from "../code-entry.ts";
 
 export const configCodes = {
-  "config/not-supported-yet": entry<{ what: string }>({
-    severity: "error",
-    message: ({ what }) => `${what} is not supported yet`,
-    hint: ({ what }) => `remove ${what}`,
-    meaning:
-      "The key is part of the configuration language, but this version does not act on it yet. " +
-      "It is an error and not ignored, because a limit that is not enforced is worse than none.",
-    example: '[performance]\nio = "epoll"',
-    remedy: "Remove the key, or give it the value that switches the feature off.",
-    corrected: '[performance]\nio = "auto"',
-  }),
   "config/no-route": entry({
     severity: "warning",
     message: () => "there is no route, so every request is answered 404",
