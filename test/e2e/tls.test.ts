@@ -202,8 +202,9 @@ test("a handshake cut off at any byte leaves nothing behind", async () => {
     for (let at = cuts.pop(); at !== undefined; at = cuts.pop()) {
       const client = await RawClient.connect(server.port);
       await client.send(hello.subarray(0, at));
+      // Not both: Node keeps the handle of a socket that is reset after its end.
       if (at % 3 === 0) client.endSending();
-      client.close(at % 2 === 0);
+      else client.close(at % 2 === 0);
     }
   };
   await Promise.all(Array.from({ length: 8 }, worker));
