@@ -2,7 +2,7 @@
 // few fields a proxy acts on, and leaves all others where they are. Strict (RFC 9112 §5): no
 // obs-fold, no space before the colon, no bare CR or LF, no control byte.
 
-import { ascii, bytesEqualNoCase } from "./bytes.ts";
+import { ascii, bytesEqualNoCase, LOWER } from "./bytes.ts";
 import { IS_FIELD_VALUE, IS_TOKEN } from "./http1-classes.ts";
 
 /** Results below zero of every scan in this folder. */
@@ -113,10 +113,9 @@ export function fieldKind(bytes: Uint8Array, start: number, end: number): number
 
 /** FIELD_LOOKALIKE for a name that is `name` (of the same length) when "_" counts as "-". */
 function lookalike(bytes: Uint8Array, start: number, name: Uint8Array): number {
-  if ((bytes[start]! | 0x20) !== name[0]) return FIELD_OTHER;
-  for (let at = 1; at < name.length; at++) {
-    const byte = bytes[start + at]!;
-    if ((byte === UNDERSCORE ? HYPHEN : byte | 0x20) !== name[at]) return FIELD_OTHER;
+  for (let at = 0; at < name.length; at++) {
+    const byte = LOWER[bytes[start + at]!];
+    if ((byte === UNDERSCORE ? HYPHEN : byte) !== name[at]) return FIELD_OTHER;
   }
   return FIELD_LOOKALIKE;
 }
