@@ -113,6 +113,7 @@
 #define ZP_IORING_OP_ASYNC_CANCEL 14
 #define ZP_IORING_OP_CLOSE 19
 #define ZP_IORING_OP_CONNECT 16
+#define ZP_IORING_OP_FILES_UPDATE 20
 #define ZP_IORING_OP_LINK_TIMEOUT 15
 #define ZP_IORING_OP_NOP 0
 #define ZP_IORING_OP_OPENAT2 28
@@ -136,6 +137,7 @@
 #define ZP_IOSQE_ASYNC 16
 #define ZP_IOSQE_BUFFER_SELECT 32
 #define ZP_IOSQE_CQE_SKIP_SUCCESS 64
+#define ZP_IOSQE_FIXED_FILE 1
 #define ZP_IOSQE_IO_HARDLINK 8
 #define ZP_IOSQE_IO_LINK 4
 #define ZP_IOVEC_BASE_HIGH 1
@@ -261,6 +263,7 @@
 #define ZP_USER_OP_CONNECT 5
 #define ZP_USER_OP_FILE_OPEN 2
 #define ZP_USER_OP_FILE_READ 10
+#define ZP_USER_OP_FIX 13
 #define ZP_USER_OP_POLL 9
 #define ZP_USER_OP_RECEIVE 3
 #define ZP_USER_OP_SEND 4
@@ -454,6 +457,8 @@ _Static_assert((long long)ZP_IORING_OP_CLOSE == (long long)IORING_OP_CLOSE,
                "IORING_OP_CLOSE");
 _Static_assert((long long)ZP_IORING_OP_CONNECT == (long long)IORING_OP_CONNECT,
                "IORING_OP_CONNECT");
+_Static_assert((long long)ZP_IORING_OP_FILES_UPDATE == (long long)IORING_OP_FILES_UPDATE,
+               "IORING_OP_FILES_UPDATE");
 _Static_assert((long long)ZP_IORING_OP_LINK_TIMEOUT == (long long)IORING_OP_LINK_TIMEOUT,
                "IORING_OP_LINK_TIMEOUT");
 _Static_assert((long long)ZP_IORING_OP_NOP == (long long)IORING_OP_NOP,
@@ -500,6 +505,8 @@ _Static_assert((long long)ZP_IOSQE_BUFFER_SELECT == (long long)IOSQE_BUFFER_SELE
                "IOSQE_BUFFER_SELECT");
 _Static_assert((long long)ZP_IOSQE_CQE_SKIP_SUCCESS == (long long)IOSQE_CQE_SKIP_SUCCESS,
                "IOSQE_CQE_SKIP_SUCCESS");
+_Static_assert((long long)ZP_IOSQE_FIXED_FILE == (long long)IOSQE_FIXED_FILE,
+               "IOSQE_FIXED_FILE");
 _Static_assert((long long)ZP_IOSQE_IO_HARDLINK == (long long)IOSQE_IO_HARDLINK,
                "IOSQE_IO_HARDLINK");
 _Static_assert((long long)ZP_IOSQE_IO_LINK == (long long)IOSQE_IO_LINK,

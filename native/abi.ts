@@ -86,6 +86,7 @@ export const USER_OP_POLL = 9;
 export const USER_OP_FILE_READ = 10;
 export const USER_OP_WAKE = 11;
 export const USER_OP_TIMEOUT = 12;
+export const USER_OP_FIX = 13;
 
 /** What ringOpen takes as the engine behind the queues. */
 export const ENGINE_IO_URING = 0;
@@ -116,6 +117,7 @@ export const IORING_OP_ASYNC_CANCEL = 14; // 5.5; by descriptor 5.19
 export const IORING_OP_LINK_TIMEOUT = 15; // 5.5
 export const IORING_OP_CONNECT = 16; // 5.5
 export const IORING_OP_CLOSE = 19; // 5.6
+export const IORING_OP_FILES_UPDATE = 20; // 5.6
 export const IORING_OP_READ = 22; // 5.6
 export const IORING_OP_WRITE = 23; // 5.6
 export const IORING_OP_SEND = 26; // 5.6
@@ -127,6 +129,7 @@ export const IORING_OP_SOCKET = 45; // 5.19
 
 // ── Flags of submissions and completions ────────────────────────────────────────────────────────
 
+export const IOSQE_FIXED_FILE = 1; // 5.1
 export const IOSQE_IO_LINK = 4; // 5.3
 export const IOSQE_IO_HARDLINK = 8; // 5.5
 export const IOSQE_ASYNC = 16; // 5.6

@@ -291,6 +291,14 @@ napi_value RingBuffers(napi_env env, napi_callback_info info) {
   return mapping != nullptr ? mapping : outOfMemory(env);
 }
 
+napi_value RingFixedFiles(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int handle = arguments.handle(0);
+  auto count = static_cast<unsigned>(arguments.integer(1, "count", 1, kInt32Max));
+  if (!arguments.ok()) return nullptr;
+  return integerOf(env, zp_ring_fixed_files(handle, count));
+}
+
 napi_value RingEnter(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int handle = arguments.handle(0);
@@ -704,6 +712,7 @@ constexpr Function kFunctions[] = {
     {"probe", Probe},
     {"ringOpen", RingOpen},
     {"ringBuffers", RingBuffers},
+    {"ringFixedFiles", RingFixedFiles},
     {"ringEnter", RingEnter},
     {"ringClock", RingClock},
     {"ringClose", RingClose},

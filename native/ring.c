@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -283,6 +284,20 @@ out:
     if (rc < 0) zp_memory_unmap(memory);
     else *address = memory;
     return rc < 0 ? rc : 0;
+}
+
+int zp_ring_fixed_files(int handle, unsigned count)
+{
+    const struct ring *ring = ring_at(handle);
+    if (ring == NULL) return -EBADF;
+    if (!(ring->memory.features & IORING_FEAT_RW_ATTR)) return -EOPNOTSUPP;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count) {
+        count = (unsigned)limit.rlim_cur;
+    }
+    struct io_uring_rsrc_register request = { .nr = count, .flags = IORING_RSRC_REGISTER_SPARSE };
+    int rc = zp_uring_register(ring->fd, IORING_REGISTER_FILES2, &request, sizeof request);
+    return rc < 0 ? rc : (int)count;
 }
 
 int zp_ring_enter(int handle, unsigned to_submit, unsigned min_complete, unsigned timeout_ms)

@@ -31,6 +31,10 @@ const struct zp_ring_memory *zp_ring_memory(int handle);
 // or -errno.
 int zp_ring_buffers(int handle, unsigned group, unsigned entries, void **address);
 
+// Makes room for `count` registered files, all empty (5.19). Returns `count`, less when the process
+// may open fewer files, or -errno: -EOPNOTSUPP where removal would delay the closing of a socket.
+int zp_ring_fixed_files(int handle, unsigned count);
+
 // Submits and waits; see ringEnter in runtime/native.ts. Returns the count submitted or -errno.
 int zp_ring_enter(int handle, unsigned to_submit, unsigned min_complete, unsigned timeout_ms);
 

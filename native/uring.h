@@ -15,6 +15,12 @@
 #define ZP_URING_FEATURES \
     (IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG)
 
+// 6.14, for what came just before it: since 6.13 a registered file that is removed is let go when
+// its own operations have ended, not those of every file that was there before.
+#ifndef IORING_FEAT_RW_ATTR
+#define IORING_FEAT_RW_ATTR (1U << 16)
+#endif
+
 static inline int zp_uring_setup(unsigned entries, struct io_uring_params *params)
 {
     long rc = syscall(SYS_io_uring_setup, entries, params);

@@ -59,6 +59,11 @@ export interface Addon {
    */
   ringBuffers(handle: number, group: number, entries: number): Mapping | number;
   /**
+   * Makes room for `count` registered files (IORING_REGISTER_FILES2), all empty. Returns how many
+   * there may be, or -errno: -EOPNOTSUPP before 6.14.
+   */
+  ringFixedFiles(handle: number, count: number): number;
+  /**
    * Submits `toSubmit` SQEs and waits for `minComplete` CQEs, at most `timeoutMs`. Returns the
    * number submitted or -errno; a timeout or a signal is not an error. Refreshes the clock words.
    * -EBUSY: the completion queue overflowed and must be read before more is submitted.

@@ -16,7 +16,7 @@ import { Ring } from "../data/ring.ts";
 import { Route } from "../data/route.ts";
 import type { TlsParts } from "../data/tls.ts";
 import { Server, type SocketAddress, UpstreamGroup } from "../data/upstream-server.ts";
-import { type Addon, loadAddon, type Mapping } from "../native.ts";
+import { type Addon, loadAddon, type Mapping, type RingMemory } from "../native.ts";
 import type { GroupMemory } from "./balance-memory.ts";
 import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
 import type { ArenaPages } from "./huge-pages.ts";
@@ -86,9 +86,7 @@ class WorkerThread {
     const log = new LogRingWriter(start.logMemory, channelSize, sayFilling);
     this.loop = new EventLoop({
       owner: start.owner,
-      ring: new Ring(memory, (toSubmit, minComplete, timeoutMs) =>
-        addon.ringEnter(handle, toSubmit, minComplete, timeoutMs),
-      ),
+      ring: ringOver(memory, addon),
       buffers: this.buffers,
       table: new ConnectionTable(CONNECTIONS_MAX, limitOf(program, start)),
       slotCountMax: CONNECTIONS_MAX,
@@ -215,6 +213,15 @@ function tlsParts(
 function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) {
   if (connectionCounts === null) return null;
   return new ConnectionLimit(connectionCounts, owner, server.maxConcurrentConnections);
+}
+
+function ringOver(memory: RingMemory, addon: Addon): Ring {
+  const { handle } = memory;
+  return new Ring(
+    memory,
+    (toSubmit, minComplete, timeoutMs) => addon.ringEnter(handle, toSubmit, minComplete, timeoutMs),
+    Math.max(0, addon.ringFixedFiles(handle, CONNECTIONS_MAX)),
+  );
 }
 
 function expect<T extends object>(value: T | number, what: string): T {

@@ -123,6 +123,7 @@ export function awaitInput(loop: EventLoop, connection: Connection): void {
   }
   if (connection.receiving || connection.starved) return;
   const group = connection.requestState === REQUEST_DISCARD ? loop.buffers.bodyGroup : GROUP_SMALL;
+  if (connection.ringFlags === 0) loop.sockets.fix(connection); // it stays: for what follows
   loop.sockets.receive(connection, group, true);
 }
 

@@ -42,7 +42,7 @@ export function onAccepted(loop: EventLoop, fd: number): void {
     loop.closeFile(fd);
     return;
   }
-  connection.fd = fd;
+  loop.sockets.open(connection, fd);
   observer.accepted(loop);
   if (!loop.table.admit(connection)) {
     observer.refused(loop);

@@ -50,6 +50,9 @@ export class Connection {
   transport = TRANSPORT_PLAIN;
   /** Not null unless the transport is plain. */
   tls: TlsSession | null = null;
+  /** What operations name it by: its descriptor, or its slot with IOSQE_FIXED_FILE. */
+  ringFd = -1;
+  ringFlags = 0;
   /** Operations the kernel has not completed yet. The slot is free again only at 0. */
   pendingOps = 0;
   closing = false;
@@ -175,6 +178,8 @@ export class Connection {
     this.fd = -1;
     this.transport = TRANSPORT_PLAIN;
     this.tls = null;
+    this.ringFd = -1;
+    this.ringFlags = 0;
     this.pendingOps = 0;
     this.closing = false;
     this.connecting = false;

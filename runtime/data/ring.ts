@@ -22,11 +22,12 @@ export interface CompletionSink {
 }
 
 export class Ring {
+  readonly fixedFileCount: number;
   private readonly words: Int32Array;
   private readonly sqes: Int32Array;
   private readonly enter: Enter;
   private readonly sqMask: number;
-  private readonly sqEntries: number;
+  readonly sqEntries: number;
   private readonly sqHeadAt: number;
   private readonly sqTailAt: number;
   private readonly cqMask: number;
@@ -36,7 +37,9 @@ export class Ring {
   private sqTail: number;
   private unsubmitted = 0;
 
-  constructor(memory: RingMemory, enter: Enter) {
+  /** `fixedFileCount`: registered files that there may be, see `ringFixedFiles`. */
+  constructor(memory: RingMemory, enter: Enter, fixedFileCount = 0) {
+    this.fixedFileCount = fixedFileCount;
     this.enter = enter;
     const words = new Int32Array(memory.rings);
     this.words = words;

@@ -7,14 +7,17 @@ import {
   IORING_ASYNC_CANCEL_FD,
   IORING_OP_ASYNC_CANCEL,
   IORING_OP_CLOSE,
+  IORING_OP_FILES_UPDATE,
   IORING_OP_RECV,
   IORING_OP_SEND,
   IORING_RECVSEND_POLL_FIRST,
   IOSQE_BUFFER_SELECT,
+  IOSQE_FIXED_FILE,
   MSG_MORE,
   MSG_NOSIGNAL,
   USER_OP_CANCEL,
   USER_OP_CLOSE,
+  USER_OP_FIX,
   USER_OP_RECEIVE,
   USER_OP_SEND,
 } from "../../native/abi.ts";
@@ -33,6 +36,8 @@ import type { TimerWheel } from "./timer-wheel.ts";
 import type { TlsLayer } from "./tls.ts";
 
 const SEGMENT_MASK = SEGMENT_COUNT_MAX - 1;
+/** Arena offset of `fdWords`. */
+const FD_WORDS = 384 * 1024;
 const RECEIVE_HEAD = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8);
 
 export class Sockets {
@@ -44,6 +49,9 @@ export class Sockets {
   private readonly releaseFile: (file: FileEntry) => void;
   /** Four words a segment: buffer to free (or BUFFER_NONE), start, end, unused. */
   private readonly segments: Int32Array;
+  /** Descriptors on their way into the ring's file table, a word for each submission. */
+  private readonly fdWords: Int32Array;
+  private fdCount = 0;
   /** Null: every connection is plain. */
   private readonly tls: TlsLayer | null;
   /** Connections whose receive found no buffer, the one that has waited longest first. */
@@ -72,6 +80,7 @@ export class Sockets {
     this.tls = tls;
     this.segments = new Int32Array(slotCountMax * SEGMENT_COUNT_MAX * 4);
     this.queuedBytes = new Float64Array(OBSERVED ? slotCountMax : 0);
+    this.fdWords = new Int32Array(buffers.bytes.buffer, FD_WORDS, ring.sqEntries);
   }
 
   /**
@@ -102,6 +111,38 @@ export class Sockets {
     );
   }
 
+  /** Makes the connection's descriptor known. */
+  open(connection: Connection, fd: number): void {
+    connection.fd = fd;
+    connection.ringFd = fd;
+  }
+
+  /**
+   * Registers the socket with the ring (IORING_OP_FILES_UPDATE, 5.6): operations that follow spare
+   * the kernel the descriptor table and its reference counts. Worth its submission for a connection
+   * that is used again and again.
+   */
+  fix(connection: Connection): void {
+    if (connection.slot >= this.ring.fixedFileCount || connection.closing) return;
+    this.updateFile(connection, connection.fd);
+    connection.ringFd = connection.slot;
+    connection.ringFlags = IOSQE_FIXED_FILE << 8;
+  }
+
+  /** Puts `fd`, or -1 for none, into the ring's file table at the connection's slot. */
+  private updateFile(connection: Connection, fd: number): void {
+    // The kernel reads the word when it takes the submission; no more than a queue full can wait.
+    const { slot } = connection;
+    const at = FD_WORDS + ((this.fdCount++ & (this.ring.sqEntries - 1)) << 2);
+    this.fdWords[(at - FD_WORDS) >> 2] = fd;
+    const head = IORING_OP_FILES_UPDATE;
+    connection.pendingOps++;
+    const opGeneration = (USER_OP_FIX << 24) | connection.generation;
+    const { buffers } = this;
+    const address = buffers.addressOf(at);
+    this.ring.push(head, -1, slot, address, buffers.addressHigh, 1, 0, slot, opGeneration, 0);
+  }
+
   /**
    * Receives into a buffer that the kernel picks from `group` when bytes are there, so that waiting
    * holds no memory. `pollFirst`: nothing is expected right now, don't try before waiting (5.19).
@@ -121,8 +162,8 @@ export class Sockets {
    */
   receiveSelected(connection: Connection, pollFirst: boolean, count = 0): void {
     const head = pollFirst ? RECEIVE_HEAD | (IORING_RECVSEND_POLL_FIRST << 16) : RECEIVE_HEAD;
-    const { fd, receiveGroup } = connection;
-    this.submit(connection, USER_OP_RECEIVE, head, fd, 0, count, 0, receiveGroup);
+    const { ringFd, ringFlags, receiveGroup } = connection;
+    this.submit(connection, USER_OP_RECEIVE, head | ringFlags, ringFd, 0, count, 0, receiveGroup);
   }
 
   /** Receives behind what `inBuffer` holds already: the rest of a head. */
@@ -137,7 +178,8 @@ export class Sockets {
     const address = this.buffers.addressOf(connection.inEnd);
     const room = this.buffers.limit(connection.inBuffer) - connection.inEnd;
     check(room > 0);
-    this.submit(connection, USER_OP_RECEIVE, IORING_OP_RECV, connection.fd, address, room, 0, 0);
+    const head = IORING_OP_RECV | connection.ringFlags;
+    this.submit(connection, USER_OP_RECEIVE, head, connection.ringFd, address, room, 0, 0);
   }
 
   /**
@@ -272,8 +314,8 @@ export class Sockets {
     this.submit(
       connection,
       USER_OP_SEND,
-      IORING_OP_SEND,
-      connection.fd,
+      IORING_OP_SEND | connection.ringFlags,
+      connection.ringFd,
       this.buffers.addressOf(start),
       length,
       more ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL,
@@ -344,6 +386,7 @@ export class Sockets {
         0,
       );
     }
+    if (connection.ringFlags !== 0) this.updateFile(connection, -1);
     this.owners[connection.fd] = 0;
     this.submit(connection, USER_OP_CLOSE, IORING_OP_CLOSE, connection.fd, 0, 0, 0, 0);
   }

@@ -69,7 +69,7 @@ function open(loop: EventLoop, server: Server, address: SocketAddress): Connecti
     loop.table.release(peer);
     return null;
   }
-  peer.fd = fd;
+  loop.sockets.open(peer, fd);
   peer.server = server;
   peer.connecting = true;
   peer.pendingOps++;
@@ -338,6 +338,7 @@ export function release(loop: EventLoop, peer: Connection, route: Route): void {
   }
   server.push(peer);
   loop.timers.set(peer.slot, route.idleTimeoutMs);
+  if (peer.ringFlags === 0) loop.sockets.fix(peer);
   if (!peer.receiving && !peer.starved) loop.sockets.receive(peer, loop.buffers.bodyGroup, true);
 }
 

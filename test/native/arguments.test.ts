@@ -42,6 +42,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
     { name: "group", min: 0, max: 65535 },
     { name: "entries", min: 1, max: abi.BUF_RING_ENTRIES_MAX },
   ],
+  ringFixedFiles: [handle, { name: "count", min: 1, max: 2 ** 31 - 1 }],
   ringEnter: [
     handle,
     { name: "toSubmit", min: 0, max: abi.SQ_ENTRIES_MAX },

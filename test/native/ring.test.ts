@@ -350,3 +350,35 @@ test("a multishot accept loses no client when the completion queue is short", ()
     succeed(addon.close(listener));
   });
 });
+
+test("a registered socket that is removed is closed at once, whatever else is registered", () => {
+  withRing((ring, arena) => {
+    const count = addon.ringFixedFiles(ring.handle, 8);
+    if (count === -abi.EOPNOTSUPP) return; // a kernel that would delay it, or epoll
+    assert.equal(count, 8);
+    const words = new Int32Array(arena.mapping.buffer);
+    const update = (slot: number, fd: number): void => {
+      const at = arena.take(4);
+      words[at >> 2] = fd;
+      const file = { addr: arena.address(at), off: [slot, 0], len: 1 } as const;
+      assert.equal(ring.run({ opcode: abi.IORING_OP_FILES_UPDATE, ...file, slot: 10 }).result, 1);
+    };
+    const quiet = connectedPair(ring, arena, OWNER);
+    const ended = connectedPair(ring, arena, OWNER);
+    update(1, quiet.server);
+    update(2, ended.server);
+    const target = arena.take(16);
+    const receive = { opcode: abi.IORING_OP_RECV, addr: arena.address(target), len: 16 };
+    ring.push({ ...receive, flags: abi.IOSQE_FIXED_FILE, fd: 1, slot: 1 }); // stays under way
+    const text = arena.put("through slot 2");
+    const send = { opcode: abi.IORING_OP_SEND, addr: arena.address(text), len: 14 };
+    assert.equal(ring.run({ ...send, flags: abi.IOSQE_FIXED_FILE, fd: 2, slot: 2 }).result, 14);
+    assert.equal(ring.run({ ...receive, fd: ended.client, slot: 3 }).result, 14);
+    assert.equal(arena.text(target, 14), "through slot 2");
+    update(2, -1);
+    addon.owners()[ended.server] = 0;
+    ring.run({ opcode: abi.IORING_OP_CLOSE, fd: ended.server, slot: 4 });
+    assert.equal(ring.run({ ...receive, fd: ended.client, slot: 5 }).result, 0, "FIN has come");
+    for (const { listener } of [quiet, ended]) succeed(addon.close(listener));
+  });
+});
