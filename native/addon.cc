@@ -764,6 +764,8 @@ constexpr Function kFunctions[] = {
     {"ktlsReadControl", KtlsReadControl},
 };
 
+void QuiesceThread(void*) { zp_ring_quiesce_thread(); }
+
 }  // namespace
 
 // Context-aware: runs once for each thread that loads the addon.
@@ -777,7 +779,9 @@ NAPI_MODULE_INIT() {
     }
     napi_set_named_property(env, exports, function.name, value);
   }
-  // Runs in the thread that ends, however it ends.
-  napi_add_env_cleanup_hook(env, [](void*) { zp_ring_quiesce_thread(); }, nullptr);
+  // Runs in the thread that ends, however it ends. Node aborts when a hook is added twice.
+  static thread_local bool hooked = false;
+  if (!hooked) napi_add_env_cleanup_hook(env, QuiesceThread, nullptr);
+  hooked = true;
   return exports;
 }

@@ -95,6 +95,14 @@ test("a ring answers to its own thread alone", async () => {
   }
 });
 
+test("the addon may be loaded twice in one thread", async () => {
+  const loaded = await inThread(`
+    const again = { exports: {} };
+    process.dlopen(again, ${JSON.stringify(ADDON_PATH)});
+    return again.exports.abiVersion;`);
+  assert.equal(loaded, abi.ABI_VERSION);
+});
+
 test("threads share the owner table and its descriptors", async () => {
   const fd = await inThread(`return addon.socket(${OWNER + 2}, true);`);
   assert.ok(typeof fd === "number" && fd >= 0);
