@@ -52,7 +52,7 @@ test("a send to a peer that does not read completes with what went out", () => {
     );
     const connection = table.take(ROLE_CLIENT);
     assert.ok(connection !== null);
-    connection.fd = server;
+    sockets.open(connection, server);
     const start = buffers.extraBase;
     sockets.queue(connection, BUFFER_NONE, start, start + SEGMENT_BYTES);
     sockets.send(connection);
