@@ -97,6 +97,7 @@ function lowerNamed(name: string, upstream: Upstream): UnnamedUpstream {
   return {
     id: namedId(name),
     name,
+    origin: false,
     algorithm: upstream.algorithm ?? upstreamDefaults.algorithm,
     tlsVerify: true,
     tlsCaPath: undefined,
@@ -121,6 +122,7 @@ function lowerOrigin(url: ProxyUrl): UnnamedUpstream {
   return {
     id: originId(originOf(url)),
     name: originOf(url),
+    origin: true,
     algorithm: upstreamDefaults.algorithm,
     tlsVerify: true,
     tlsCaPath: undefined,

@@ -72,8 +72,8 @@ function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
     ...(target.kind === "proxy"
       ? [
           code`upstream: upstream.${constant("", target.upstream.symbol)},`,
-          property(new Name("basePath"), target.basePath, 1),
-          code`preserveHost: ${target.preserveHost},`,
+          ...(target.basePath === "" ? [] : [property(new Name("basePath"), target.basePath, 1)]),
+          ...(target.preserveHost ? [code`preserveHost: true,`] : []),
         ]
       : [
           property(new Name("path"), target.path, 1),

@@ -1,26 +1,36 @@
 // generated/upstreams.ts: one block for each group of servers.
 
 import type { HealthCheckIr, UpstreamIr } from "../ir/ir.ts";
-import { comment, numberArray, objectArray, property } from "./layout.ts";
+import { comment, importApi, numberArray, objectArray, property } from "./layout.ts";
 import { constant } from "./names.ts";
-import { type Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, type Code, code, indent, joinCode, Name } from "./text.ts";
 
 export function emitUpstreams(upstreams: readonly UpstreamIr[]): Code {
-  const head = code`import type { UpstreamSettings } from "zproxy/runtime/data/api.ts";
+  if (upstreams.length === 0) {
+    return code`${importApi([code`type UpstreamSettings`])}
 
 export const upstreams: UpstreamSettings[] = [];
 `;
-  if (upstreams.length === 0) return head;
-  const add = code`
-/** Appends a group and returns its index, so that a new group renumbers no other. */
-function add(upstream: UpstreamSettings): number {
-  return upstreams.push(upstream) - 1;
+  }
+  const head = code`${importApi([code`origin`, code`type UpstreamSettings`])}
+
+export const upstreams: UpstreamSettings[] = [];
+
+/** Appends a group, or the server of a url, and returns its index: a new one renumbers no other. */
+function add(group: UpstreamSettings | string): number {
+  return upstreams.push(typeof group === "string" ? origin(group) : group) - 1;
 }
 `;
-  return joinCode([head, add, ...upstreams.map(emitUpstream)], "");
+  return joinCode([head, ...upstreams.map(emitUpstream)], "");
+}
+
+/** A URL's origin that its name says everything about. */
+function isPlainOrigin({ origin, tlsVerify, tlsCaPath }: UpstreamIr): boolean {
+  return origin && tlsVerify && tlsCaPath === undefined;
 }
 
 function emitUpstream(upstream: UpstreamIr): Code {
+  if (isPlainOrigin(upstream)) return emitOrigin(upstream);
   const servers = upstream.servers.map(
     ({ tls, host, port, authority, weight }) =>
       [
@@ -44,6 +54,12 @@ export const ${constant("", upstream.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
+}
+
+function emitOrigin({ symbol, name }: UpstreamIr): Code {
+  const line = code`export const ${constant("", symbol)} = add(${name});`;
+  if (line.text.length <= COLUMNS_MAX) return code`\n${line}\n`;
+  return code`\nexport const ${constant("", symbol)} = add(\n  ${name},\n);\n`;
 }
 
 /** How servers with https are verified, where that is not as it is by default. */

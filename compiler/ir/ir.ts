@@ -67,6 +67,8 @@ export interface UpstreamIr {
   readonly id: string;
   /** The group's name; for the group of one behind a `url`, that URL's origin. */
   readonly name: string;
+  /** Whether it stands behind a `url`. */
+  readonly origin: boolean;
   readonly algorithm: "round_robin" | "least_conn" | "ip_hash";
   /** How servers with https are verified; not looked at when there are none. */
   readonly tlsVerify: boolean;

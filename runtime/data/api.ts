@@ -3,6 +3,7 @@
 // types; the runtime turns them into its own pooled objects once, at start.
 
 export { ascii, bytesEqual, pathHasPrefix } from "./bytes.ts";
+export { origin } from "./origin.ts";
 export { type RouteEntry, RouteTable } from "./route-table.ts";
 
 /** `matchRoute` found no route: the answer is 404. */
@@ -167,12 +168,12 @@ export interface ProxyRouteSettings extends RouteCommon {
   /** Index into `Program.upstreams`. */
   readonly upstream: number;
   /**
-   * The path of `url`, without a trailing slash: "" or "/app". The rest of the path is joined to
-   * it.
+   * The path of `url`, without a trailing slash: "/app". The rest of the path is joined to it;
+   * absent: there is none.
    */
-  readonly basePath: string;
-  /** False for host routes, whose request path is forwarded whole, after `basePath`. */
-  readonly preserveHost: boolean;
+  readonly basePath?: string;
+  /** The client's own `Host` is forwarded; absent: the server's authority is. */
+  readonly preserveHost?: true;
 }
 
 export interface FileRouteSettings extends RouteCommon {

@@ -59,8 +59,8 @@ export class Route {
     this.needsClient = this.allowsClient !== null || this.rateLimit > 0;
     this.policy = settings.policy ?? null;
     this.group = settings.kind === "proxy" ? groups[settings.upstream]! : null;
-    this.basePath = ascii(settings.kind === "proxy" ? settings.basePath : "");
-    this.preserveHost = settings.kind === "proxy" && settings.preserveHost;
+    this.basePath = ascii((settings.kind === "proxy" && settings.basePath) || "");
+    this.preserveHost = settings.kind === "proxy" && settings.preserveHost === true;
     this.index = new TextEncoder().encode(settings.kind === "file" ? settings.index : "");
     this.filePath = new TextEncoder().encode(settings.kind === "file" ? settings.path : "");
     this.allow = ascii(settings.allow ?? (settings.kind === "file" ? "GET, HEAD" : ""));

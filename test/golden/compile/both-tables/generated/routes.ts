@@ -53,6 +53,4 @@ export const WWW_EXAMPLE_COM_API = add({
   prefix: "/api",
   limits,
   upstream: upstream.HTTP_10_0_0_2_8000,
-  basePath: "",
-  preserveHost: false,
 });

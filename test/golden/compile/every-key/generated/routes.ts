@@ -95,7 +95,6 @@ export const EXAMPLE_COM_API = add({
     rateLimitRequestsPerMin: 600,
   },
   upstream: upstream.API_POOL,
-  basePath: "",
   preserveHost: true,
   allowsClient: allowsExampleComApi,
   policy: policyExampleComApi,
@@ -110,7 +109,6 @@ export const EXAMPLE_COM_BASE = add({
   limits,
   upstream: upstream.HTTP_BACKEND_EXAMPLE_COM,
   basePath: "/base/path",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/single"
@@ -120,8 +118,6 @@ export const EXAMPLE_COM_SINGLE = add({
   prefix: "/single",
   limits,
   upstream: upstream.SINGLE,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/user/"

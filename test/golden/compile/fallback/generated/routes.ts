@@ -68,8 +68,6 @@ export const ANY_A_PREFIX_SO_LONG_THAT_ITS_B_10FFF2F4 = add({
   prefix: "/a-prefix-so-long-that-its-bytes-do-not-fit-on-one-line-of-code/and-goes-on/for-a-while",
   limits,
   upstream: upstream.HTTP_A_SERVER_WITH_A_NAME_SO_LO_CD1556C7,
-  basePath: "",
-  preserveHost: false,
   policy: policyAnyAPrefixSoLongThatItsB10fff2f4,
   allow: "A-METHOD-THAT-IS-SO-LONG-THAT-THE-LIST-OF-METHODS-DOES-NOT-FIT-ON-A-LINE-AS-WELL, GET",
 });

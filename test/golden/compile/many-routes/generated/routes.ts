@@ -42,8 +42,6 @@ export const SHOP_EXAMPLE_COM_ACCOUNTS = add({
   prefix: "/accounts",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/auth"
@@ -53,8 +51,6 @@ export const SHOP_EXAMPLE_COM_AUTH = add({
   prefix: "/auth",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/billing"
@@ -64,8 +60,6 @@ export const SHOP_EXAMPLE_COM_BILLING = add({
   prefix: "/billing",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/carts"
@@ -75,8 +69,6 @@ export const SHOP_EXAMPLE_COM_CARTS = add({
   prefix: "/carts",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/catalog"
@@ -86,8 +78,6 @@ export const SHOP_EXAMPLE_COM_CATALOG = add({
   prefix: "/catalog",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/chat"
@@ -97,8 +87,6 @@ export const SHOP_EXAMPLE_COM_CHAT = add({
   prefix: "/chat",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/coupons"
@@ -108,8 +96,6 @@ export const SHOP_EXAMPLE_COM_COUPONS = add({
   prefix: "/coupons",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/delivery"
@@ -119,8 +105,6 @@ export const SHOP_EXAMPLE_COM_DELIVERY = add({
   prefix: "/delivery",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/events"
@@ -130,8 +114,6 @@ export const SHOP_EXAMPLE_COM_EVENTS = add({
   prefix: "/events",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/exports"
@@ -141,8 +123,6 @@ export const SHOP_EXAMPLE_COM_EXPORTS = add({
   prefix: "/exports",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/feeds"
@@ -152,8 +132,6 @@ export const SHOP_EXAMPLE_COM_FEEDS = add({
   prefix: "/feeds",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/gifts"
@@ -163,8 +141,6 @@ export const SHOP_EXAMPLE_COM_GIFTS = add({
   prefix: "/gifts",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/images"
@@ -174,8 +150,6 @@ export const SHOP_EXAMPLE_COM_IMAGES = add({
   prefix: "/images",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/imports"
@@ -185,8 +159,6 @@ export const SHOP_EXAMPLE_COM_IMPORTS = add({
   prefix: "/imports",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/invoices"
@@ -196,8 +168,6 @@ export const SHOP_EXAMPLE_COM_INVOICES = add({
   prefix: "/invoices",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/labels"
@@ -207,8 +177,6 @@ export const SHOP_EXAMPLE_COM_LABELS = add({
   prefix: "/labels",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/mail"
@@ -218,8 +186,6 @@ export const SHOP_EXAMPLE_COM_MAIL = add({
   prefix: "/mail",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/maps"
@@ -229,8 +195,6 @@ export const SHOP_EXAMPLE_COM_MAPS = add({
   prefix: "/maps",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/media"
@@ -240,8 +204,6 @@ export const SHOP_EXAMPLE_COM_MEDIA = add({
   prefix: "/media",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/orders"
@@ -251,8 +213,6 @@ export const SHOP_EXAMPLE_COM_ORDERS = add({
   prefix: "/orders",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/payments"
@@ -262,8 +222,6 @@ export const SHOP_EXAMPLE_COM_PAYMENTS = add({
   prefix: "/payments",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/prices"
@@ -273,8 +231,6 @@ export const SHOP_EXAMPLE_COM_PRICES = add({
   prefix: "/prices",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/reports"
@@ -284,8 +240,6 @@ export const SHOP_EXAMPLE_COM_REPORTS = add({
   prefix: "/reports",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/returns"
@@ -295,8 +249,6 @@ export const SHOP_EXAMPLE_COM_RETURNS = add({
   prefix: "/returns",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."shop.example.com"."/reviews"
@@ -306,6 +258,4 @@ export const SHOP_EXAMPLE_COM_REVIEWS = add({
   prefix: "/reviews",
   limits,
   upstream: upstream.SERVICES,
-  basePath: "",
-  preserveHost: false,
 });

@@ -97,8 +97,6 @@ export const EXAMPLE_COM_API_V1_E70EDB25 = add({
   prefix: "/api-v1",
   limits,
   upstream: upstream.IT_S_QUOTED_AND_HAS_LINES,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."Example.COM."."/api/v1"

@@ -31,8 +31,6 @@ export const EXAMPLE_COM_API = add({
   prefix: "/api",
   limits,
   upstream: upstream.API,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/api/v1/"
@@ -42,8 +40,6 @@ export const EXAMPLE_COM_API_V1 = add({
   prefix: "/api/v1",
   limits,
   upstream: upstream.API,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/internal/"
@@ -53,8 +49,6 @@ export const EXAMPLE_COM_INTERNAL = add({
   prefix: "/internal",
   limits,
   upstream: upstream.API_ETC_ZPROXY_INTERNAL_CA_PEM,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/old/"
@@ -65,7 +59,6 @@ export const EXAMPLE_COM_OLD = add({
   limits,
   upstream: upstream.HTTPS_OLD_EXAMPLE_COM_UNVERIFIED,
   basePath: "/app",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/plain/"
@@ -75,6 +68,4 @@ export const EXAMPLE_COM_PLAIN = add({
   prefix: "/plain",
   limits,
   upstream: upstream.PLAIN,
-  basePath: "",
-  preserveHost: false,
 });

@@ -31,8 +31,6 @@ export const API_EXAMPLE_COM = add({
   prefix: "",
   limits,
   upstream: upstream.HTTP_LOCALHOST_8080,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/"
@@ -54,7 +52,6 @@ export const EXAMPLE_COM_API = add({
   limits,
   upstream: upstream.HTTP_LOCALHOST_8080,
   basePath: "/app",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/backend"
@@ -64,8 +61,6 @@ export const EXAMPLE_COM_BACKEND = add({
   prefix: "/backend",
   limits,
   upstream: upstream.HTTP_LOCALHOST_3000,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."example.com"."/favicon.ico"

@@ -42,8 +42,6 @@ export const ANY_EU_EXAMPLE_COM = add({
   prefix: "",
   limits,
   upstream: upstream.HTTP_EU_INTERNAL,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."*.a-rather-long-name-of-another-customer.shops.example.com"."/"
@@ -75,8 +73,6 @@ export const ANY_EXAMPLE_COM_API = add({
   prefix: "/api",
   limits,
   upstream: upstream.HTTP_1_8080,
-  basePath: "",
-  preserveHost: false,
 });
 
 // path_routes."::1"."/"
