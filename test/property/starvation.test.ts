@@ -56,7 +56,7 @@ class Starvation {
   take(): Connection {
     const connection = this.table.take(ROLE_CLIENT);
     assert.ok(connection !== null);
-    connection.fd = connection.slot;
+    this.sockets.open(connection, connection.slot);
     return connection;
   }
 }
