@@ -154,9 +154,7 @@ static int receive_into(const struct io_uring_sqe *sqe, uint64_t address, size_t
     // An eventfd, which is in blocking mode; nobody else reads it.
     if (sqe->opcode == IORING_OP_READ && poll_now(sqe->fd, POLLIN) == -EAGAIN) return -EAGAIN;
     do {
-        if (sqe->opcode == IORING_OP_RECVMSG) {
-            received = recvmsg(sqe->fd, bytes, (int)sqe->msg_flags | MSG_DONTWAIT);
-        } else if (sqe->opcode == IORING_OP_READ) {
+        if (sqe->opcode == IORING_OP_READ) {
             received = read(sqe->fd, bytes, length);
         } else {
             received = recv(sqe->fd, bytes, length, (int)sqe->msg_flags | MSG_DONTWAIT);
@@ -188,10 +186,8 @@ static int receive(struct zp_epoll *engine, const struct io_uring_sqe *sqe, unsi
     if (received == -EAGAIN) descriptor->blocked_in = true;
     if (received <= 0) return received;
 
-    // Less than asked for: nothing is left, and an event tells when more is there. RECVMSG may have
-    // stopped for another reason.
-    bool whole = sqe->opcode == IORING_OP_RECVMSG || (uint32_t)received == length;
-    if (!whole && !descriptor->ended) descriptor->blocked_in = true;
+    // Less than asked for: nothing is left, and an event tells when more is there.
+    if ((uint32_t)received < length && !descriptor->ended) descriptor->blocked_in = true;
     if (group != NULL) {
         group->head++;
         *flags = IORING_CQE_F_BUFFER | (unsigned)buffer << IORING_CQE_BUFFER_SHIFT;
@@ -323,7 +319,6 @@ static int execute(struct zp_epoll *engine, const struct io_uring_sqe *sqe, unsi
     case IORING_OP_NOP:
         return 0;
     case IORING_OP_RECV:
-    case IORING_OP_RECVMSG:
         return receive(engine, sqe, flags);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:

@@ -19,8 +19,6 @@ const LAYOUTS: readonly Layout[] = [
   ["SQE_OP_FLAGS", WORD_BYTES, "struct io_uring_sqe", "msg_flags"],
   ["SQE_USER_DATA_LOW", WORD_BYTES, "struct io_uring_sqe", "user_data"],
   ["SQE_BUFFER", WORD_BYTES, "struct io_uring_sqe", "buf_group"],
-  ["SQE_FILE_INDEX", WORD_BYTES, "struct io_uring_sqe", "file_index"],
-  ["SQE_ADDR3_LOW", WORD_BYTES, "struct io_uring_sqe", "addr3"],
   ["CQE_USER_DATA_LOW", WORD_BYTES, "struct io_uring_cqe", "user_data"],
   ["CQE_RESULT", WORD_BYTES, "struct io_uring_cqe", "res"],
   ["CQE_FLAGS", WORD_BYTES, "struct io_uring_cqe", "flags"],
@@ -32,22 +30,16 @@ const LAYOUTS: readonly Layout[] = [
   ["FILTER_IF_TRUE", BYTE, "struct sock_filter", "jt"],
   ["FILTER_IF_FALSE", BYTE, "struct sock_filter", "jf"],
   ["FILTER_OPERAND", BYTE, "struct sock_filter", "k"],
-  ["MSGHDR_NAME_LOW", WORD_BYTES, "struct msghdr", "msg_name"],
-  ["MSGHDR_NAME_LENGTH", WORD_BYTES, "struct msghdr", "msg_namelen"],
   ["MSGHDR_IOV_LOW", WORD_BYTES, "struct msghdr", "msg_iov"],
   ["MSGHDR_IOV_COUNT", WORD_BYTES, "struct msghdr", "msg_iovlen"],
   ["MSGHDR_CONTROL_LOW", WORD_BYTES, "struct msghdr", "msg_control"],
   ["MSGHDR_CONTROL_LENGTH", WORD_BYTES, "struct msghdr", "msg_controllen"],
-  ["MSGHDR_FLAGS", WORD_BYTES, "struct msghdr", "msg_flags"],
   ["CMSGHDR_LENGTH_LOW", WORD_BYTES, "struct cmsghdr", "cmsg_len"],
   ["CMSGHDR_LEVEL", WORD_BYTES, "struct cmsghdr", "cmsg_level"],
   ["CMSGHDR_TYPE", WORD_BYTES, "struct cmsghdr", "cmsg_type"],
   ["IOVEC_BASE_LOW", WORD_BYTES, "struct iovec", "iov_base"],
   ["IOVEC_LENGTH", WORD_BYTES, "struct iovec", "iov_len"],
-  ["TIMESPEC_SECS", WORD_BYTES, "struct __kernel_timespec", "tv_sec"],
-  ["TIMESPEC_NANOS", WORD_BYTES, "struct __kernel_timespec", "tv_nsec"],
   ["OPEN_HOW_FLAGS", WORD_BYTES, "struct open_how", "flags"],
-  ["OPEN_HOW_MODE", WORD_BYTES, "struct open_how", "mode"],
   ["OPEN_HOW_RESOLVE", WORD_BYTES, "struct open_how", "resolve"],
 ];
 
@@ -65,7 +57,6 @@ const CONDITIONS: Partial<Record<keyof typeof abi, string>> = {
   CMSGHDR_WORDS: `ZP_CMSGHDR_WORDS * ${WORD_BYTES} == sizeof(struct cmsghdr)`,
   TLS_SET_RECORD_TYPE: "ZP_TLS_SET_RECORD_TYPE == TLS_SET_RECORD_TYPE",
   IOVEC_WORDS: `ZP_IOVEC_WORDS * ${WORD_BYTES} == sizeof(struct iovec)`,
-  TIMESPEC_WORDS: `ZP_TIMESPEC_WORDS * ${WORD_BYTES} == sizeof(struct __kernel_timespec)`,
   OPEN_HOW_BYTES: "ZP_OPEN_HOW_BYTES == sizeof(struct open_how)",
   SOCKADDR_IN_BYTES: "ZP_SOCKADDR_IN_BYTES == sizeof(struct sockaddr_in)",
   SOCKADDR_IN6_BYTES: "ZP_SOCKADDR_IN6_BYTES == sizeof(struct sockaddr_in6)",
@@ -74,8 +65,7 @@ const CONDITIONS: Partial<Record<keyof typeof abi, string>> = {
 };
 
 /** Names that are the system's own: the assertion compares `ZP_X` with `X`. */
-const SYSTEM =
-  /^(IORING|IOSQE|MSG|AF|SOCK|SOL|SHUT|O|RESOLVE)_[A-Z0-9_]+$|^POLL[A-Z]+$|^E[A-Z0-9]+$/;
+const SYSTEM = /^(IORING|IOSQE|MSG|AF|SOCK|SOL|O|RESOLVE)_[A-Z0-9_]+$|^POLL[A-Z]+$|^E[A-Z0-9]+$/;
 
 /** Second halves of a u64, which follow their first half. */
 const HIGH_WORD = /^(.*)_HIGH$/;

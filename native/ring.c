@@ -90,16 +90,12 @@ static void set_offsets(struct zp_ring_memory *memory, const struct io_uring_par
     offsets[ZP_RING_OFFSET_SQ_TAIL] = params->sq_off.tail;
     offsets[ZP_RING_OFFSET_SQ_MASK] = params->sq_off.ring_mask;
     offsets[ZP_RING_OFFSET_SQ_ENTRIES] = params->sq_off.ring_entries;
-    offsets[ZP_RING_OFFSET_SQ_FLAGS] = params->sq_off.flags;
-    offsets[ZP_RING_OFFSET_SQ_DROPPED] = params->sq_off.dropped;
     offsets[ZP_RING_OFFSET_SQ_ARRAY] = params->sq_off.array;
     offsets[ZP_RING_OFFSET_CQ_HEAD] = params->cq_off.head;
     offsets[ZP_RING_OFFSET_CQ_TAIL] = params->cq_off.tail;
     offsets[ZP_RING_OFFSET_CQ_MASK] = params->cq_off.ring_mask;
     offsets[ZP_RING_OFFSET_CQ_ENTRIES] = params->cq_off.ring_entries;
-    offsets[ZP_RING_OFFSET_CQ_OVERFLOW] = params->cq_off.overflow;
     offsets[ZP_RING_OFFSET_CQ_CQES] = params->cq_off.cqes;
-    offsets[ZP_RING_OFFSET_CQ_FLAGS] = params->cq_off.flags;
 }
 
 static uint32_t *word_at(const struct zp_ring_memory *memory, int offset)
