@@ -4,6 +4,9 @@
       "target_name": "zproxy",
       "sources": [
         "abi.c",
+        "addon-ring.cc",
+        "addon-system.cc",
+        "addon-tls.cc",
         "addon.cc",
         "epoll.c",
         "file.c",

@@ -168,8 +168,10 @@ forbidImports("a phase imports only earlier phases", ["compiler/"], (target, fil
 });
 
 forbid(
-  "N-API appears in native/addon.cc alone",
-  CODE.filter(({ path }) => path.startsWith("native/") && path !== "native/addon.cc"),
+  "N-API appears in native/addon*.cc alone",
+  CODE.filter(
+    ({ path }) => path.startsWith("native/") && !/^native\/addon[-\w]*\.(cc|h)$/.test(path),
+  ),
   /\bnapi_\w+/,
 );
 
