@@ -8,13 +8,13 @@ export interface Config {
   readonly performance?: Performance;
   readonly admin?: Admin;
   readonly tls?: Tls;
-  /** Groups of servers by name. A Proxy route refers to one with `upstream`. */
+  /** Groups of servers by name. A Proxy route refers to one with `upstream`. Absent: there are none. */
   readonly upstreams?: Readonly<Record<string, Upstream>>;
-  /** Routes by host name alone: one route takes every path of its host. The key is a host name, `*.example.com` (any depth), or `*`. Looked at before `path_routes`. */
+  /** Routes by host name alone: one route takes every path of its host. The key is a host name, `*.example.com` (any depth), or `*`. Looked at before `path_routes`. Absent: there are none. */
   readonly host_routes?: Readonly<Record<string, Route>>;
-  /** Routes by host name, then by path prefix. The longest prefix wins. */
+  /** Routes by host name, then by path prefix. The longest prefix wins. Absent: there are none. */
   readonly path_routes?: Readonly<Record<string, Readonly<Record<string, Route>>>>;
-  /** Expectations about this configuration, checked by `zproxy test`. */
+  /** Expectations about this configuration, checked by `zproxy test`. Absent: there are none. */
   readonly tests?: readonly RouteTest[];
 }
 
@@ -36,7 +36,7 @@ export const serverDefaults = {
   shutdown_timeout_secs: 30,
 } as const;
 
-/** What is logged and where it goes. */
+/** What is logged and where it goes. Absent: the defaults of its keys. */
 export interface Logging {
   /** The least severe level that is logged. `access_log` does not depend on it. Default `"info"`. */
   readonly level?: "trace" | "debug" | "info" | "warn" | "error" | "off";
@@ -60,7 +60,7 @@ export const loggingDefaults = {
   access_log: false,
 } as const;
 
-/** Limits and privileges of the whole process. Limits of one route are in its own `security` table. */
+/** Limits and privileges of the whole process. Limits of one route are in its own `security` table. Absent: the defaults of its keys. */
 export interface Security {
   /** User to become when started as root, after ports, keys and logs are open and before the first connection: a name or a number. It must be able to read what is served, and `dist/` itself, which a restarted worker reads again. Absent: stay. */
   readonly drop_privileges_user?: string;
@@ -80,7 +80,7 @@ export interface Admin {
   readonly listen: string;
 }
 
-/** How connections are spread over workers and how the kernel is used. */
+/** How connections are spread over workers and how the kernel is used. Absent: the defaults of its keys. */
 export interface Performance {
   /** How the kernel chooses the worker of a new connection: its own hash of addresses and ports, or a program that keeps a client address on one worker. Default `"kernel"`. */
   readonly reuseport_balancing?: "kernel" | "cbpf";
@@ -98,9 +98,9 @@ export const performanceDefaults = {
 
 /** TLS towards clients. Absent: plain HTTP. */
 export interface Tls {
-  /** PEM file with the certificate and its chain. Goes with `key_path`. */
+  /** PEM file with the certificate and its chain. Goes with `key_path`. Absent: `certificates` has all there are. */
   readonly cert_path?: string;
-  /** PEM file with the private key of `cert_path`. */
+  /** PEM file with the private key of `cert_path`. Absent: so is `cert_path`. */
   readonly key_path?: string;
   /** Let the kernel encrypt and decrypt once the handshake is done. Default false. */
   readonly ktls_enabled?: boolean;
@@ -210,7 +210,7 @@ export const routeDefaults = {
   tls_verify: true,
 } as const;
 
-/** Limits and access rules of one route. */
+/** Limits and access rules of one route. Absent: the defaults of its keys. */
 export interface RouteSecurity {
   /** Bytes of a request body sent with Content-Length; more is answered 413. 0 refuses every body. Default 10485760 bytes (10 MiB). */
   readonly max_request_body_size?: number;
@@ -271,16 +271,16 @@ export const routeTestDefaults = {
 
 /** What must become of a test's request; at least one key. Required. */
 export interface RouteTestExpectation {
-  /** Key path of the route that takes the request, such as `path_routes."example.com"."/api/"`; `"none"` for no route. */
+  /** Key path of the route that takes the request, such as `path_routes."example.com"."/api/"`; `"none"` for no route. Absent: any. */
   readonly route?: string;
-  /** The status the proxy itself answers with, such as 403. */
+  /** The status the proxy itself answers with, such as 403. Absent: any. */
   readonly status?: number;
-  /** Name of the group of servers the request goes to. */
+  /** Name of the group of servers the request goes to. Absent: any. */
   readonly upstream?: string;
-  /** URL the request is passed on to. */
+  /** URL the request is passed on to. Absent: any. */
   readonly url?: string;
-  /** File that answers the request. */
+  /** File that answers the request. Absent: any. */
   readonly file?: string;
-  /** Headers that go to the server by name; `""` for one that must not. */
+  /** Headers that go to the server by name; `""` for one that must not. Absent: any. */
   readonly headers?: Readonly<Record<string, string>>;
 }

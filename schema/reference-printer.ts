@@ -50,9 +50,15 @@ function printSection(root: SchemaNode, heading: string, node: SchemaNode): stri
   const items = Object.entries(node.properties ?? {}).map(([key, child]) => {
     const target = resolveNode(root, child);
     const facts = [typeText(root, target), rangeText(target), defaultText(child)];
-    return `- \`${key}\` (${facts.filter((it) => it !== "").join(", ")}): ${target.description}\n`;
+    const known = facts.filter((it) => it !== "").join(", ");
+    return `- \`${key}\` (${known}): ${target.description}\n${enumText(target)}`;
   });
   return `## \`${heading}\`\n\n${node.description}\n\n${items.join("")}`;
+}
+
+/** What each value means, one a line below its key. */
+function enumText({ enum: values = [], enumDescriptions = [] }: SchemaNode): string {
+  return values.map((value, at) => `  - \`"${value}"\`: ${enumDescriptions[at]}\n`).join("");
 }
 
 function typeText(root: SchemaNode, node: SchemaNode): string {

@@ -9,6 +9,8 @@ export interface SchemaNode {
   readonly description?: string;
   readonly type?: SchemaType | readonly SchemaType[];
   readonly enum?: readonly string[];
+  /** What each value of `enum` means, in its order; no validator looks at it. */
+  readonly enumDescriptions?: readonly string[];
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly minimum?: number;
@@ -45,3 +47,6 @@ export function typesOf(node: SchemaNode): readonly SchemaType[] {
   if (node.type === undefined) return [];
   return typeof node.type === "string" ? [node.type] : node.type;
 }
+
+/** Keywords that are there for editors and for the reference page; ajv is to skip them. */
+export const EDITOR_KEYWORDS = ["enumDescriptions"];

@@ -3,7 +3,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { TomlTable, TomlValue } from "smol-toml";
 import schema from "../../schema/config.schema.json" with { type: "json" };
-import type { SchemaNode } from "../../schema/schema-node.ts";
+import { EDITOR_KEYWORDS, type SchemaNode } from "../../schema/schema-node.ts";
 import type { KeyPath } from "../1-read/key-path.ts";
 import type { Locator } from "../1-read/locator.ts";
 import type { Report } from "../diagnostics/report.ts";
@@ -40,6 +40,7 @@ function validate(values: PlainTable): ErrorObject[] {
     allErrors: true,
     verbose: true,
     allowUnionTypes: true,
+    keywords: EDITOR_KEYWORDS,
   }).compile(schema);
   return validator(values) ? [] : (validator.errors ?? []);
 }

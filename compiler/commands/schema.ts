@@ -1,6 +1,7 @@
 // zproxy schema: what a configuration may hold, for editors.
 
 import schema from "../../schema/config.schema.json" with { type: "json" };
+import type { SchemaNode } from "../../schema/schema-node.ts";
 import { type Command, EXIT_OK, parseArguments, UsageError } from "./command.ts";
 
 export const schemaCommand: Command = {
@@ -25,5 +26,20 @@ Exit status: 0.
 };
 
 export function schemaText(): string {
-  return `${JSON.stringify(schema, null, 2)}\n`;
+  return `${JSON.stringify(withTaploTexts(schema), null, 2)}\n`;
+}
+
+/**
+ * Editors disagree about where the texts of an enumeration stand: those that came from JSON look
+ * for "enumDescriptions", Taplo for a table of its own.
+ */
+function withTaploTexts(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withTaploTexts);
+  if (typeof node !== "object" || node === null) return node;
+  const copy = Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, withTaploTexts(value)]),
+  );
+  const { enumDescriptions } = node as SchemaNode;
+  if (!Array.isArray(enumDescriptions)) return copy;
+  return { ...copy, "x-taplo": { docs: { enumValues: enumDescriptions } } };
 }

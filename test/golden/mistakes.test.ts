@@ -9,6 +9,7 @@ import { checkSource } from "zproxy/compiler/2-check/check.ts";
 import { plainValue } from "zproxy/compiler/2-check/plain-values.ts";
 import { formatText } from "zproxy/compiler/diagnostics/text-format.ts";
 import schema from "../../schema/config.schema.json" with { type: "json" };
+import { EDITOR_KEYWORDS } from "../../schema/schema-node.ts";
 
 const FILE = "test/golden/mistakes.md";
 const SECTION = /^## (.+)\n\n```toml\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```$/gm;
@@ -58,7 +59,12 @@ for (const { name, config, output } of sections) {
 
 /** What ajv itself would say. */
 function ajvWords(config: string): string[] {
-  const ajv = new Ajv({ strict: true, allErrors: true, allowUnionTypes: true });
+  const ajv = new Ajv({
+    strict: true,
+    allErrors: true,
+    allowUnionTypes: true,
+    keywords: EDITOR_KEYWORDS,
+  });
   try {
     ajv.validate(schema, plainValue(parse(config, { integersAsBigInt: true })));
   } catch (error) {

@@ -4,9 +4,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
+import { schemaText } from "zproxy/compiler/commands/schema.ts";
 import { editDistance, nearestName } from "zproxy/compiler/diagnostics/suggestion.ts";
 import schema from "zproxy/schema/config.schema.json" with { type: "json" };
-import { resolveNode, type SchemaNode, typesOf } from "zproxy/schema/schema-node.ts";
+import {
+  EDITOR_KEYWORDS,
+  resolveNode,
+  type SchemaNode,
+  typesOf,
+} from "zproxy/schema/schema-node.ts";
 import { withRandom } from "../lib/random.ts";
 
 const root = schema as SchemaNode;
@@ -35,22 +41,74 @@ test("every node says what it is", () => {
   }
 });
 
-test("editors are told titles, and examples that may be copied", () => {
-  const ajv = new Ajv({ strict: true, allowUnionTypes: true });
-  ajv.addSchema(schema, "config");
-  let titles = 0;
-  let examples = 0;
-  for (const [name, definition] of Object.entries(root.definitions ?? {})) {
-    for (const [key, node] of Object.entries(definition.properties ?? {})) {
-      if (node.title !== undefined) titles++;
-      const pointer = `config#/definitions/${name}/properties/${key}`;
-      for (const example of node.examples ?? []) {
-        examples++;
-        assert.ok(ajv.validate({ $ref: pointer }, example), `${name}.${key}: ${example}`);
-      }
+/** Every key that a table has by name, with the schema of its value. */
+function keys(): { name: string; own: SchemaNode; node: SchemaNode; required: boolean }[] {
+  return nodes().flatMap(({ name, node }) =>
+    Object.entries(node.properties ?? {}).map(([key, own]) => ({
+      name: `${name}.${key}`,
+      own,
+      node: resolveNode(root, own),
+      required: node.required?.includes(key) ?? false,
+    })),
+  );
+}
+
+test("every key has a title of its own words", () => {
+  assert.ok(keys().length >= 70, `${keys().length} keys`);
+  for (const { name, node } of nodes()) {
+    if (name.endsWith("[]") || name.endsWith(".headers.*")) continue;
+    assert.match(resolveNode(root, node).title ?? "", /^(?:[A-Z]|kTLS)/, name);
+  }
+});
+
+test("every key has a default, is required, or says what its absence means", () => {
+  for (const { name, own, node, required } of keys()) {
+    const told = required || own.default !== undefined;
+    assert.ok(told || /\b(Absent|Required|Either)\b/.test(node.description ?? ""), name);
+    assert.ok(!required || own.default === undefined, `${name} is required and has a default`);
+  }
+});
+
+test("every key has an example, unless its values are few", () => {
+  const few = ({ enum: values, type }: SchemaNode): boolean =>
+    values !== undefined || type === "boolean";
+  for (const { name, node } of keys()) {
+    assert.ok(few(node) || (node.examples ?? []).length > 0, name);
+    for (const example of node.examples ?? []) {
+      assert.notDeepEqual(example, node.default, `${name}: an example is not the default`);
     }
   }
-  assert.ok(titles >= 50 && examples >= 25, `${titles} titles, ${examples} examples`);
+});
+
+test("examples may be copied", () => {
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true, keywords: EDITOR_KEYWORDS });
+  ajv.addSchema(schema, "config");
+  const validate = (pointer: string, { examples = [] }: SchemaNode): void => {
+    for (const example of examples) {
+      const isValid = ajv.validate({ $ref: `config#${pointer}` }, example);
+      assert.ok(isValid, `${pointer}: ${JSON.stringify(example)}`);
+    }
+  };
+  for (const [key, node] of Object.entries(root.properties ?? {}))
+    validate(`/properties/${key}`, node);
+  for (const [name, definition] of Object.entries(root.definitions ?? {})) {
+    validate(`/definitions/${name}`, definition);
+    for (const [key, node] of Object.entries(definition.properties ?? {}))
+      validate(`/definitions/${name}/properties/${key}`, node);
+  }
+});
+
+test("every value of an enumeration has a text, in both spellings that editors read", () => {
+  let values = 0;
+  for (const { name, node } of nodes()) {
+    assert.equal(node.enumDescriptions?.length, node.enum?.length, name);
+    for (const text of node.enumDescriptions ?? []) assert.match(text, /^[A-Za-z].*\.$/, name);
+    values += node.enum?.length ?? 0;
+  }
+  assert.ok(values >= 18, `${values} values`);
+  const printed = JSON.parse(schemaText());
+  const { algorithm } = printed.definitions.Upstream.properties;
+  assert.deepEqual(algorithm["x-taplo"].docs.enumValues, algorithm.enumDescriptions);
 });
 
 test("no table takes unknown keys", () => {
