@@ -18,7 +18,7 @@ import { checkRouteTests } from "./route-tests.ts";
 import { checkRouteUpstreams, checkUnusedUpstreams } from "./route-upstream.ts";
 import { checkRouteUrls } from "./route-url.ts";
 import type { Rule } from "./rule.ts";
-import { checkTls } from "./tls.ts";
+import { checkTls, checkTrust } from "./tls.ts";
 import { checkUnreachable } from "./unreachable.ts";
 import { checkHealthPaths, checkUpstreamServers } from "./upstream-servers.ts";
 import { checkHealthTimes, checkWeights } from "./upstream-settings.ts";
@@ -30,6 +30,7 @@ export const rules: readonly Rule[] = [
   checkWorkers,
   checkPrivileges,
   checkTls,
+  checkTrust,
   checkUpstreamServers,
   checkHealthPaths,
   checkHealthTimes,

@@ -1,7 +1,8 @@
-// TLS needs a certificate, and every certificate its key.
+// TLS needs a certificate, and every certificate its key; whom to trust is asked of https servers.
 
 import type { KeyPath } from "../../1-read/key-path.ts";
-import type { RuleContext } from "./rule.ts";
+import { parseProxyUrl } from "../values/proxy-url.ts";
+import { type PlacedRoute, type RuleContext, routesOf, routeType } from "./rule.ts";
 
 export function checkTls(context: RuleContext): void {
   const { config, locator, report, damaged } = context;
@@ -32,4 +33,35 @@ function checkPair({ locator, report, damaged }: RuleContext, path: KeyPath): vo
 
 function isEmptyPair({ locator }: RuleContext, path: KeyPath): boolean {
   return !locator.has([...path, "cert_path"]) && !locator.has([...path, "key_path"]);
+}
+
+/** What a route says about trust means something where servers are verified. */
+export function checkTrust(context: RuleContext): void {
+  const { locator, report } = context;
+  for (const placed of routesOf(context)) {
+    if (routeType(context, placed) !== "Proxy") continue;
+    const { route, path } = placed;
+    const keys = ["tls_ca_path", "tls_verify"] as const;
+    const present = keys.filter((key) => locator.has([...path, key]));
+    const plain = present.length > 0 && isPlain(context, placed);
+    for (const key of present) {
+      const off = key === "tls_ca_path" && route.tls_verify === false;
+      if (!plain && !off) continue;
+      const reason = plain ? "no server of the route uses https" : "tls_verify = false trusts all";
+      report.add("tls/trust-without-effect", locator.key([...path, key]), { key, reason });
+    }
+  }
+}
+
+/** Whether every server of a route is known, and none of them is asked over TLS. */
+function isPlain({ config }: RuleContext, { route }: PlacedRoute): boolean {
+  const group = route.upstream === undefined ? undefined : config.upstreams?.[route.upstream];
+  const servers = group?.servers?.map((it) => (typeof it === "string" ? it : it.url));
+  const urls = servers ?? (route.url === undefined ? [] : [route.url]);
+  return urls.length > 0 && urls.every((url) => url !== undefined && isPlainUrl(url));
+}
+
+function isPlainUrl(url: string): boolean {
+  const parsed = parseProxyUrl(url);
+  return parsed.ok && !parsed.value.tls;
 }

@@ -29,6 +29,22 @@ export const tlsCodes = {
       'cert_path = "/etc/zproxy/cert.pem"\n' +
       'key_path = "/etc/zproxy/key.pem"',
   }),
+  "tls/trust-without-effect": entry<{ key: string; reason: string }>({
+    severity: "warning",
+    message: ({ key, reason }) => `${key} does nothing: ${reason}`,
+    hint: ({ key }) => `remove ${key}, or what keeps it from having an effect`,
+    meaning:
+      "`tls_ca_path` names the authorities that servers are verified with. `tls_verify = false` " +
+      "switches that off, and whoever answers is believed; and a server whose URL begins with " +
+      "`http://` has no certificate at all.",
+    example:
+      '[path_routes."example.com"."/"]\ntype = "Proxy"\nurl = "https://10.0.0.5"\n' +
+      'tls_ca_path = "/etc/zproxy/ca.pem"\ntls_verify = false',
+    remedy: "Remove `tls_verify = false`, or `tls_ca_path` if nothing is to be verified.",
+    corrected:
+      '[path_routes."example.com"."/"]\ntype = "Proxy"\nurl = "https://10.0.0.5"\n' +
+      'tls_ca_path = "/etc/zproxy/ca.pem"',
+  }),
   "tls/ktls-without-certificate": entry({
     severity: "error",
     message: () => "ktls_enabled does nothing without a certificate",
