@@ -261,8 +261,6 @@ export const TLS_ENDED = 3;
 
 /** The largest content of a record (RFC 8446 section 5.1). */
 export const TLS_RECORD_BYTES_MAX = 16384;
-/** Ticket keys: name, MAC key and encryption key of OpenSSL's own scheme. */
-export const TLS_TICKET_KEY_BYTES = 80;
 export const TLS_CONTEXT_COUNT_MAX = 4096;
 /** With the NUL at its end. */
 export const TLS_ERROR_BYTES_MAX = 200;

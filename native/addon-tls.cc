@@ -6,6 +6,7 @@
 extern "C" {
 #include "ktls.h"
 #include "tls-context.h"
+#include "tls-tickets.h"
 #include "tls.h"
 }
 
@@ -38,11 +39,8 @@ napi_value TlsName(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_tls_context_name(handle, name, other)) : nullptr;
 }
 
-napi_value TlsTicketKeys(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  int handle = arguments.context(0);
-  const uint8_t* keys = arguments.bytes(1, ZP_TLS_TICKET_KEY_BYTES);
-  return arguments.ok() ? integerOf(env, zp_tls_context_tickets(handle, keys)) : nullptr;
+napi_value TlsChangeTicketKeys(napi_env env, napi_callback_info) {
+  return integerOf(env, zp_tls_tickets_change());
 }
 
 napi_value TlsRoots(napi_env env, napi_callback_info info) {
@@ -171,7 +169,7 @@ constexpr Function kFunctions[] = {
     {"tlsContext", TlsContext},
     {"tlsCertificate", TlsCertificate},
     {"tlsName", TlsName},
-    {"tlsTicketKeys", TlsTicketKeys},
+    {"tlsChangeTicketKeys", TlsChangeTicketKeys},
     {"tlsRoots", TlsRoots},
     {"tlsContextFree", TlsContextFree},
     {"tlsAccept", TlsAccept},

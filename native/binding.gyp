@@ -19,6 +19,7 @@
         "socket.c",
         "thread.c",
         "tls-context.c",
+        "tls-tickets.c",
         "tls.c"
       ],
       "defines": ["NAPI_VERSION=8"],

@@ -13,6 +13,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "ktls.h"
+#include "tls-tickets.h"
 
 // Mozilla's "intermediate" list without finite-field Diffie-Hellman, whose handshakes cost the
 // server far more than the client that asks for them. The client's order decides.
@@ -200,7 +201,8 @@ static bool set_up_server(SSL_CTX *ssl, struct names *names)
     SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, NULL);
     SSL_CTX_set_tlsext_servername_callback(ssl, choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(ssl, names);
-    return SSL_CTX_set_session_id_context(ssl, session_context, sizeof session_context - 1) == 1;
+    return SSL_CTX_set_session_id_context(ssl, session_context, sizeof session_context - 1) == 1 &&
+           zp_tls_tickets_prepare(ssl) == 0;
 }
 
 static int enter(struct context context)
@@ -302,17 +304,6 @@ out:
     BIO_free(chain_bio);
     BIO_free(key_bio);
     return done ? 0 : -EINVAL;
-}
-
-int zp_tls_context_tickets(int handle, const void *keys)
-{
-    SSL_CTX *context = zp_tls_context_at(handle);
-    unsigned char copy[ZP_TLS_TICKET_KEY_BYTES];
-    if (context == NULL) return -EINVAL;
-    memcpy(copy, keys, sizeof copy);
-    long taken = SSL_CTX_set_tlsext_ticket_keys(context, copy, sizeof copy);
-    OPENSSL_cleanse(copy, sizeof copy);
-    return taken == 1 ? 0 : -EINVAL;
 }
 
 int zp_tls_context_kernel(int handle)

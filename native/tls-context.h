@@ -21,17 +21,13 @@ int zp_tls_context_certificate(int handle, const void *chain, size_t chain_bytes
 // its start takes one label. The first entry of a name stays. Returns 0 or -errno.
 int zp_tls_context_name(int handle, const char *name, int other);
 
-// The keys of session tickets, ZP_TLS_TICKET_KEY_BYTES: contexts with the same ones resume each
-// other's sessions.
-int zp_tls_context_tickets(int handle, const void *keys);
-
 // Connections that are made with it are to go to the kernel when their handshake is done.
 int zp_tls_context_kernel(int handle);
 
 // A client's: verify servers against these PEM certificates. Returns how many it took, or -errno.
 int zp_tls_context_roots(int handle, const void *pem, size_t bytes);
 
-// Connections that use it keep what they need.
+// Connections and peers that were made with it keep what they need; nobody may make another now.
 int zp_tls_context_free(int handle);
 
 // The context behind a handle, or NULL. The caller's thread must know that nobody frees it now.

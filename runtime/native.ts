@@ -209,11 +209,17 @@ export interface Addon {
    * one label. The first entry of a name stays. Before the first connection.
    */
   tlsName(context: number, name: string, other: number): number;
-  /** TLS_TICKET_KEY_BYTES of keys for session tickets. */
-  tlsTicketKeys(context: number, keys: Uint8Array, offset: number): number;
+  /**
+   * Makes new keys for the session tickets of all servers' contexts. The ones before still open
+   * their tickets, until the next change; then they are wiped. 0, or -EIO: no randomness.
+   */
+  tlsChangeTicketKeys(): number;
   /** A client's: verify servers against these PEM certificates; returns how many it took. */
   tlsRoots(context: number, pem: Uint8Array, offset: number): number;
-  /** Connections go on: they hold what they need of it. */
+  /**
+   * Connections and peers go on: they hold what they need of it. No worker may use the handle for
+   * new ones any more.
+   */
   tlsContextFree(context: number): number;
 
   /**

@@ -5,7 +5,7 @@ import type { Client } from "undici";
 import type { HealthCheckSettings, Program } from "../data/api.ts";
 import { ServerState } from "../data/server-state.ts";
 import { type GroupMemory, serverUrl } from "./balance-memory.ts";
-import { trustOf } from "./tls-keys.ts";
+import type { ServerTrust } from "./tls-keys.ts";
 
 /** Of an answer's body this much is read and dropped; the status is what counts. */
 const BODY_BYTES_MAX = 65536;
@@ -51,16 +51,22 @@ export class HealthChecks {
     this.say = say;
   }
 
-  /** Begins to check the servers of all groups that ask for it. */
-  async start(program: Program, memory: readonly GroupMemory[]): Promise<void> {
+  /**
+   * Begins to check the servers of all groups that ask for it. `trusts`: of each group, read by
+   * whoever still might.
+   */
+  async start(
+    program: Program,
+    memory: readonly GroupMemory[],
+    trusts: readonly (ServerTrust | undefined)[],
+  ): Promise<void> {
     if (program.upstreams.every((group) => group.healthCheck === undefined)) return;
     // Loaded only here: every worker runs the same bundle and has no use for it.
     const undici = await import("undici");
     if (this.stopped) return;
-    program.upstreams.forEach((upstream, group) => {
-      const { servers, healthCheck } = upstream;
+    program.upstreams.forEach(({ servers, healthCheck }, group) => {
       if (healthCheck === undefined) return;
-      const connect = servers.some((server) => server.tls) ? trustOf(upstream) : {};
+      const connect = trusts[group] ?? {};
       servers.forEach((server, index) => {
         const state = new ServerState(memory[group]!.servers[index]!);
         const verdict = new HealthVerdict(healthCheck, state);

@@ -23,7 +23,8 @@ import { RequestLines } from "./request-line.ts";
 import { Resolver } from "./resolver.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
-import { type TlsContexts, TlsKeys } from "./tls-keys.ts";
+import { buildTlsKeys, type TlsKeys } from "./tls-keys.ts";
+import { changeTicketKeysRegularly } from "./tls-tickets.ts";
 import { upstreamStatus } from "./upstream-status.ts";
 
 /** A worker that dies at once is not restarted faster than this. */
@@ -51,7 +52,6 @@ export class Supervisor {
   private engine = -1;
   private resolver!: Resolver;
   private tlsKeys!: TlsKeys;
-  private tls: TlsContexts | null = null;
   private readonly slots: WorkerSlot[] = [];
   private cpus: number[] = [];
   private balanceMemory!: BalanceMemory;
@@ -99,11 +99,11 @@ export class Supervisor {
     if (process.platform !== "linux")
       throw new StartError("the server needs Linux; compile and check work here");
     this.addon = this.openAddon();
-    this.tlsKeys = new TlsKeys(this.addon);
-    this.tls = this.tlsKeys.load(this.program);
+    this.tlsKeys = buildTlsKeys(this.program, this.addon);
     const wrong = [...this.tlsKeys.problems, ...checkRoots(this.program)];
     if (wrong.length > 0) throw new StartError(wrong.join("\n"));
     for (const warning of this.tlsKeys.warnings) this.logger.warn(warning);
+    changeTicketKeysRegularly(this.addon, (text) => this.logger.error(text));
     this.serviceManager = new ServiceManager(this.addon, process.env, process.pid);
     this.addon.raiseFileLimit();
     this.cpus = this.addon.allowedCpus();
@@ -132,7 +132,7 @@ export class Supervisor {
     this.logger.info(`zproxy started, ${this.slots.length} worker(s)`);
     this.serviceManager.ready(`${this.slots.length} worker(s)`);
     this.serviceManager.watch(() => this.isAlive());
-    await this.healthChecks.start(this.program, this.balance);
+    await this.healthChecks.start(this.program, this.balance, this.tlsKeys.trusts);
   }
 
   private adminView(): AdminView {
@@ -222,7 +222,7 @@ export class Supervisor {
       listeners: slot.listeners,
       rateWords: this.rateWords,
       connectionCounts: this.connectionCounts,
-      tls: this.tls,
+      tls: this.tlsKeys.contexts,
       balance: this.balance,
       addresses: this.resolver.addresses,
     };

@@ -1,12 +1,12 @@
-// Certificates, keys and trusted roots: read, checked and given to native code on the main thread,
-// before it drops its privileges. What is wrong with any of them is said all at once.
+// What a program needs for TLS: contexts in native code, made on the main thread before it drops
+// its privileges, and trust for Node's own clients. Each program has its own, for as long as workers
+// run it; the keys of session tickets are the process's (native/tls-tickets.c).
 
-import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { ENOENT, TLS_TICKET_KEY_BYTES } from "../../native/abi.ts";
+import { ENOENT } from "../../native/abi.ts";
 import type { Program, TlsSettings, UpstreamSettings } from "../data/api.ts";
 import type { KernelMode } from "../data/ktls.ts";
 import type { Addon } from "../native.ts";
+import { TlsFiles } from "./tls-files.ts";
 
 /** Handles of native contexts, for workers. */
 export interface TlsContexts {
@@ -14,59 +14,86 @@ export interface TlsContexts {
   readonly server: number;
   /** For each upstream group; -1: none of its servers uses TLS. */
   readonly upstreams: readonly number[];
-  /** Whether connections of clients go to the kernel. */
+  /** Whether connections go to the kernel. */
   readonly kernel: KernelMode;
 }
 
-interface Pair {
-  readonly chain: Buffer;
-  readonly key: Buffer;
-  /** In lower case; a "*." at the start stands for one label. */
-  readonly names: readonly string[];
+/** Whom a client of Node's is to trust, the same as workers do. */
+export interface ServerTrust {
+  readonly rejectUnauthorized: boolean;
+  readonly ca?: Buffer;
 }
 
-/** Bundles of trusted roots, as Debian, Red Hat, SUSE and Alpine place them. */
-const ROOT_PATHS = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-  "/etc/ssl/cert.pem",
-];
+/** A server's certificate and when it expires, in seconds since 1970. */
+export interface CertificateTime {
+  readonly path: string;
+  readonly notAfterSecs: number;
+}
 
-const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
-
-export class TlsKeys {
-  private readonly addon: Addon;
-  /** Shared by all contexts and kept for the life of the process, so that sessions go on. */
-  private readonly ticketKeys = randomBytes(TLS_TICKET_KEY_BYTES);
-  /** Sentences about what of the last program can't be used. */
-  problems: string[] = [];
+/** One program's keys. */
+export interface TlsKeys {
+  /** Null: it does without TLS. */
+  readonly contexts: TlsContexts | null;
+  /** By upstream group; empty for one without TLS. */
+  readonly trusts: readonly (ServerTrust | undefined)[];
+  readonly certificates: readonly CertificateTime[];
+  /** Sentences about what can't be used: nothing has been made then. */
+  readonly problems: readonly string[];
   /** What will not be as the program wants it, and need not be. */
-  warnings: string[] = [];
-  private names: { name: string; context: number }[] = [];
+  readonly warnings: readonly string[];
+  /** When no worker of the program runs any more. */
+  free(): void;
+}
+
+/** Reads and makes what the program needs. */
+export function buildTlsKeys(program: Program, addon: Addon): TlsKeys {
+  const builder = new Builder(addon);
+  const keys = builder.build(program);
+  if (keys.problems.length > 0) keys.free();
+  return keys;
+}
+
+class Builder {
+  private readonly addon: Addon;
+  private readonly files = new TlsFiles(Date.now());
+  private readonly made: number[] = [];
+  private readonly certificates: CertificateTime[] = [];
 
   constructor(addon: Addon) {
     this.addon = addon;
   }
 
-  /** Makes what the program needs; null when it does without TLS. See `problems`. */
-  load(program: Program): TlsContexts | null {
-    const { tls } = program.server;
-    this.problems = [];
-    this.warnings = [];
-    this.names = [];
-    if (tls === undefined && !program.upstreams.some(usesTls)) return null;
+  build(program: Program): TlsKeys {
+    const { addon, files, made, certificates } = this;
+    const { problems, warnings } = files;
+    const trusts: (ServerTrust | undefined)[] = [];
+    const contexts = this.contextsOf(program, trusts);
+    const free = () => {
+      for (const context of made.splice(0)) addon.tlsContextFree(context);
+    };
+    return { contexts, trusts, certificates, problems, warnings, free };
+  }
+
+  private contextsOf(
+    { server: { tls }, upstreams }: Program,
+    trusts: (ServerTrust | undefined)[],
+  ): TlsContexts | null {
+    if (tls === undefined && !upstreams.some(usesTls)) return null;
     const kernel = this.kernelMode(tls?.ktls);
-    const server = tls === undefined ? -1 : this.loadServer(tls, kernel);
-    const known = new Map<string, number>();
-    const upstreams = program.upstreams.map((upstream) => {
-      if (!usesTls(upstream)) return -1;
+    const server = tls === undefined ? -1 : this.serverContext(tls, kernel);
+    const known = new Map<string, { context: number; trust: ServerTrust }>();
+    const handles = upstreams.map((upstream) => {
+      if (!usesTls(upstream)) {
+        trusts.push(undefined);
+        return -1;
+      }
       const key = `${upstream.tlsUnverified} ${upstream.tlsCaPath}`;
-      const context = known.get(key) ?? this.loadClient(upstream);
-      known.set(key, context);
-      return context;
+      const client = known.get(key) ?? this.clientContext(upstream);
+      known.set(key, client);
+      trusts.push(client.trust);
+      return client.context;
     });
-    return { server, upstreams, kernel };
+    return { server, upstreams: handles, kernel };
   }
 
   /** Asks the kernel, before anybody connects. */
@@ -74,154 +101,60 @@ export class TlsKeys {
     if (wanted === undefined) return "off";
     const result = this.addon.ktlsProbe();
     if (result >= 0) return wanted;
+    const { problems, warnings } = this.files;
     const cause = result === -ENOENT ? "this kernel has no TLS" : `errno ${-result}`;
     const remedy = 'load its module ("modprobe tls") or set ktls_enabled = false';
     if (wanted === "required")
-      this.problems.push(`kTLS can't be used, and falling back is off: ${cause}; ${remedy}`);
-    else this.warnings.push(`kTLS can't be used, TLS stays in user space: ${cause}; ${remedy}`);
+      problems.push(`kTLS can't be used, and falling back is off: ${cause}; ${remedy}`);
+    else warnings.push(`kTLS can't be used, TLS stays in user space: ${cause}; ${remedy}`);
     return "off";
   }
 
-  private loadServer(tls: TlsSettings, kernel: KernelMode): number {
+  private serverContext(tls: TlsSettings, kernel: KernelMode): number {
+    const { addon, files } = this;
+    const names: { name: string; context: number }[] = [];
     const contexts = tls.certificates.map(({ certPath, keyPath }) => {
-      const pair = this.readPair(certPath, keyPath);
+      const pair = files.readPair(certPath, keyPath);
       if (pair === undefined) return -1;
-      const context = this.addon.tlsContext(true, tls.minVersion === "1.3");
+      const context = this.newContext(true, tls.minVersion === "1.3");
       const taken =
         context >= 0 &&
-        this.addon.tlsCertificate(context, pair.chain, 0, pair.key, 0) >= 0 &&
-        this.addon.tlsTicketKeys(context, this.ticketKeys, 0) >= 0 &&
-        (kernel === "off" || this.addon.tlsContextKernel(context) >= 0);
-      if (!taken) this.problems.push(`${certPath}: ${this.addon.tlsError()}`);
-      else this.names.push(...pair.names.map((name) => ({ name, context })));
+        addon.tlsCertificate(context, pair.chain, 0, pair.key, 0) >= 0 &&
+        (kernel === "off" || addon.tlsContextKernel(context) >= 0);
+      if (!taken) files.problems.push(`${certPath}: ${addon.tlsError()}`);
+      names.push(...pair.names.map((name) => ({ name, context })));
+      this.certificates.push({ path: certPath, notAfterSecs: pair.notAfterSecs });
       return context;
     });
-    const [first] = contexts;
+    const [first = -1] = contexts;
     // Earlier certificates keep their names, so the order of the configuration decides.
-    if (this.problems.length === 0)
-      for (const { name, context } of this.names) this.addon.tlsName(first!, name, context);
-    return first ?? -1;
+    if (files.problems.length === 0)
+      for (const { name, context } of names) addon.tlsName(first, name, context);
+    return first;
   }
 
-  private readPair(certPath: string, keyPath: string): Pair | undefined {
-    const chain = this.readFile(certPath, "certificate");
-    const key = this.readFile(keyPath, "key");
-    if (chain === undefined || key === undefined) return undefined;
-    const certificate = this.parseCertificate(certPath, chain);
-    const privateKey = this.parseKey(keyPath, key);
-    if (certificate === undefined || privateKey === undefined) return undefined;
-    if (!certificate.checkPrivateKey(privateKey)) {
-      const isLater = certificatesOf(chain).some((each) => each.checkPrivateKey(privateKey));
-      this.problems.push(
-        isLater
-          ? `${certPath}: the server's certificate must come first, then its chain`
-          : `${keyPath} is not the key of the certificate in ${certPath}`,
-      );
-      return undefined;
-    }
-    return { chain, key, names: namesOf(certificate) };
+  private clientContext({ tlsUnverified, tlsCaPath }: UpstreamSettings): {
+    context: number;
+    trust: ServerTrust;
+  } {
+    const { addon, files } = this;
+    const context = this.newContext(false, false);
+    if (context < 0) files.problems.push(`TLS can't be used: ${addon.tlsError()}`);
+    if (tlsUnverified) return { context, trust: { rejectUnauthorized: false } };
+    const ca = files.readRoots(tlsCaPath);
+    if (ca === undefined) return { context, trust: { rejectUnauthorized: true } };
+    if (context >= 0 && addon.tlsRoots(context, ca, 0) <= 0)
+      files.problems.push(`${tlsCaPath ?? "the system's roots"}: no certificate that can be read`);
+    return { context, trust: { rejectUnauthorized: true, ca } };
   }
 
-  private readFile(path: string, what: "certificate" | "key" | "CA"): Buffer | undefined {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      this.problems.push(
-        code === "ENOENT"
-          ? `TLS ${what} file not found: ${path}`
-          : `TLS ${what} file ${path} can't be read (${code}); check its permissions`,
-      );
-      return undefined;
-    }
-  }
-
-  private parseCertificate(path: string, pem: Buffer): X509Certificate | undefined {
-    if (CERTIFICATE.test(pem.toString("latin1"))) {
-      try {
-        return new X509Certificate(pem);
-      } catch (error) {
-        this.problems.push(`${path}: the certificate can't be read: ${(error as Error).message}`);
-        return undefined;
-      }
-    }
-    this.problems.push(`${path} holds no certificate in PEM form`);
-    return undefined;
-  }
-
-  private parseKey(path: string, pem: Buffer): KeyObject | undefined {
-    try {
-      return createPrivateKey(pem);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const encrypted =
-        code === "ERR_MISSING_PASSPHRASE" || /ENCRYPTED/.test(pem.toString("latin1"));
-      this.problems.push(
-        encrypted
-          ? `${path} is encrypted; store the key without a passphrase (openssl pkey -in ${path})`
-          : `${path} holds no private key in PEM form`,
-      );
-      return undefined;
-    }
-  }
-
-  private loadClient({ tlsUnverified, tlsCaPath }: UpstreamSettings): number {
-    const context = this.addon.tlsContext(false, false);
-    if (context < 0) this.problems.push(`TLS can't be used: ${this.addon.tlsError()}`);
-    if (context < 0 || tlsUnverified) return context;
-    const roots = tlsCaPath === undefined ? systemRoots() : this.readFile(tlsCaPath, "CA");
-    if (roots === null)
-      this.problems.push(
-        "this system trusts no certificate authority; install ca-certificates, or set tls_ca_path",
-      );
-    else if (roots !== undefined && this.addon.tlsRoots(context, roots, 0) === 0)
-      this.problems.push(`${tlsCaPath ?? "the system's roots"}: no certificate in PEM form`);
+  private newContext(server: boolean, tls13Only: boolean): number {
+    const context = this.addon.tlsContext(server, tls13Only);
+    if (context >= 0) this.made.push(context);
     return context;
   }
 }
 
-/** The certificates that this system trusts; null when there are none. */
-function systemRoots(): Buffer | null {
-  const named = process.env.SSL_CERT_FILE;
-  for (const path of named === undefined ? ROOT_PATHS : [named, ...ROOT_PATHS]) {
-    try {
-      return readFileSync(path);
-    } catch {
-      // Another system's place.
-    }
-  }
-  return null;
-}
-
 function usesTls({ servers }: UpstreamSettings): boolean {
   return servers.some(({ tls }) => tls);
-}
-
-/** The same trust for a client of Node's; whoever calls this has seen `load` find no problem. */
-export function trustOf({ tlsUnverified, tlsCaPath }: UpstreamSettings): {
-  rejectUnauthorized: boolean;
-  ca?: Buffer;
-} {
-  if (tlsUnverified) return { rejectUnauthorized: false };
-  const ca = tlsCaPath === undefined ? systemRoots() : readFileSync(tlsCaPath);
-  return ca === null ? { rejectUnauthorized: true } : { rejectUnauthorized: true, ca };
-}
-
-/** Every certificate of a PEM file, those that can be read. */
-function certificatesOf(pem: Buffer): X509Certificate[] {
-  const parts = pem.toString("latin1").split(/(?=-----BEGIN )/);
-  return parts.flatMap((part) => {
-    try {
-      return CERTIFICATE.test(part) ? [new X509Certificate(part)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
-
-/** DNS names of a certificate; its common name when it has no others (as clients did once). */
-export function namesOf({ subjectAltName, subject }: X509Certificate): string[] {
-  const names = [...(subjectAltName ?? "").matchAll(/(?:^|, )DNS:([^,"]+)/g)];
-  const common = subjectAltName === undefined ? [...subject.matchAll(/^CN=(.+)$/gm)] : [];
-  return [...names, ...common].map((match) => match[1]!.toLowerCase());
 }

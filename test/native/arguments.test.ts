@@ -93,7 +93,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   ],
   tlsCertificate: [context, memory, offset, memory, offset],
   tlsName: [context, { name: "name", type: "text" }, context],
-  tlsTicketKeys: [context, memory, offset],
+  tlsChangeTicketKeys: [],
   tlsRoots: [context, memory, offset],
   tlsContextFree: [context],
   tlsAccept: [owner, context],

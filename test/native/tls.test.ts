@@ -37,7 +37,6 @@ after(() => {
 function serverContext({ cert, key }: Certificate): number {
   const context = succeed(addon.tlsContext(true, false));
   succeed(addon.tlsCertificate(context, Buffer.from(cert), 0, Buffer.from(key), 0));
-  succeed(addon.tlsTicketKeys(context, new Uint8Array(abi.TLS_TICKET_KEY_BYTES).fill(7), 0));
   return context;
 }
 
@@ -171,6 +170,29 @@ test("the second connection to a peer resumes the session of the first", () => {
     });
     free(near, far);
   }
+});
+
+test("a session outlives one change of the ticket keys, and no more", () => {
+  const other = serverContext(certificate);
+  /** A connection to a peer; whether it resumes, and then the tickets it brings are left unread. */
+  const resumes = (peer: number, context: number, reads = false) => {
+    const { near, far } = pair(peer, context);
+    shake(near, far);
+    if (reads) near.step(abi.TLS_OPEN);
+    const facts = addon.tlsFacts(OWNER, far.handle);
+    free(near, far);
+    assert.ok(typeof facts === "object");
+    return facts.resumed;
+  };
+  // OpenSSL's client uses a TLS 1.3 session once.
+  const peers = [0, 1, 2, 3].map(() => succeed(addon.tlsPeer(OWNER, client, "localhost")));
+  for (const peer of peers) assert.ok(!resumes(peer, server, true));
+  assert.ok(resumes(peers[0]!, server));
+  assert.ok(resumes(peers[1]!, other), "with another context");
+  assert.equal(addon.tlsChangeTicketKeys(), 0);
+  assert.ok(resumes(peers[2]!, server), "the keys before still open it");
+  assert.equal(addon.tlsChangeTicketKeys(), 0);
+  assert.ok(!resumes(peers[3]!, server), "the keys are gone");
 });
 
 test("the reason of a refused certificate is told", () => {
