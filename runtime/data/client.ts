@@ -153,6 +153,7 @@ export function endExchange(loop: EventLoop, connection: Connection): void {
   connection.route = null;
   connection.peer = null;
   connection.retried = false;
+  connection.movedOn = false;
   connection.addChunks = false;
   connection.removeChunks = false;
   if (connection.sentBuffer !== BUFFER_NONE) {

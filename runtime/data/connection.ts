@@ -118,7 +118,10 @@ export class Connection {
   sentEnd = 0;
   /** Body bytes beyond `sentBuffer` have gone out: the request can't be repeated. */
   bodyStreamed = false;
+  /** It went out again, on a fresh connection: the pooled one had gone stale. */
   retried = false;
+  /** It went on to another server or address, after the one that had taken it broke off. */
+  movedOn = false;
   /** The hash of its address, for groups that choose by it. */
   clientHash = 0;
   /** The server that was chosen first, and the one that is being tried. */
@@ -218,6 +221,7 @@ export class Connection {
     this.sentEnd = 0;
     this.bodyStreamed = false;
     this.retried = false;
+    this.movedOn = false;
     this.clientHash = 0;
     this.firstServer = 0;
     this.serverIndex = 0;

@@ -35,11 +35,17 @@ const LF = 0x0a;
 /** Takes a request whose head is in `loop.request`: writes it for the upstream and finds one. */
 export function begin(loop: EventLoop, connection: Connection, route: Route): void {
   const group = route.group!;
+  if (!readPeerText(loop, connection)) {
+    // It has gone: nobody could say whom the request is from, and nobody waits for its answer.
+    client.abort(loop, connection);
+    return;
+  }
   connection.responseState = RESPONSE_WAITING;
   connection.isIdempotent = isIdempotent(loop);
   connection.wantsUpgrade = loop.request.wantsUpgrade;
   connection.bodyStreamed = false;
   connection.retried = false;
+  connection.movedOn = false;
   connection.clientHash = group.hashesClients ? hashClient(loop, connection) : 0;
   connection.firstServer = group.balancer.first(connection.clientHash);
   connection.serverIndex = connection.firstServer;
@@ -60,7 +66,7 @@ export function begin(loop: EventLoop, connection: Connection, route: Route): vo
 }
 
 function hashClient(loop: EventLoop, connection: Connection): number {
-  if (!readClientAddress(loop, connection)) return 0; // it has gone, and won't see an answer
+  readClientAddress(loop, connection);
   const { word0, word1, word2, word3 } = loop.clientAddress;
   return hashAddress(word0, word1, word2, word3);
 }
@@ -82,7 +88,6 @@ function isIdempotent(loop: EventLoop): boolean {
 function writeHead(loop: EventLoop, connection: Connection, route: Route): boolean {
   const { request, buffers } = loop;
   const server = route.group!.servers[connection.serverIndex]!;
-  readPeerText(loop, connection);
   request.isSecure = connection.transport !== TRANSPORT_PLAIN;
   const received = connection.inStart - request.methodStart;
   const authority = request.authorityEnd - request.authorityStart;

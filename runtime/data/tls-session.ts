@@ -54,6 +54,8 @@ export class TlsSession {
   outStart = 0;
   outEnd = 0;
   outContentBytes = 0;
+  /** Some of the content sealed last has gone, though it is not booked before all of it has. */
+  outCut = false;
   /** Records that are to follow them: handshake messages and alerts. */
   nextBuffer = BUFFER_NONE;
   nextEnd = 0;
@@ -85,6 +87,7 @@ export class TlsSession {
     this.outStart = 0;
     this.outEnd = 0;
     this.outContentBytes = 0;
+    this.outCut = false;
     this.nextBuffer = BUFFER_NONE;
     this.nextEnd = 0;
     this.wantsOutput = false;

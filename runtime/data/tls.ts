@@ -389,6 +389,7 @@ export class TlsLayer {
     session.outBuffer = buffer;
     session.outStart = buffers.start(buffer);
     session.outEnd = session.outStart;
+    session.outCut = false;
     for (let index = 0; index < connection.segmentCount; index++)
       if (!this.seal(connection, session, index)) break;
     if (session.outEnd > session.outStart) this.sendRecords(connection, session);
@@ -461,6 +462,7 @@ export class TlsLayer {
     }
     session.outStart += result;
     if (session.outStart < session.outEnd) {
+      session.outCut = true;
       if (session.state !== TLS_SHAKING)
         this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
       this.sendRecords(connection, session);

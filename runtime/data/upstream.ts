@@ -167,8 +167,8 @@ export function leave(loop: EventLoop, connection: Connection, peer: Connection)
 }
 
 /**
- * Goes to the next address, or the next server, for a request of which nothing has been sent;
- * when all have been tried, the client gets `status`.
+ * Goes to the next address, or the next server, for a request that may go out again; when all have
+ * been tried, the client gets `status`.
  */
 function tryNext(loop: EventLoop, connection: Connection, status: number): void {
   const route = connection.route!;
@@ -194,7 +194,7 @@ export function onSent(loop: EventLoop, peer: Connection, result: number): void 
     // The kernel reports a reset once: the receive may see no more of it than an end.
     peer.outputEnded = true;
     if (connection === null) loop.sockets.close(peer);
-    else if (mayRepeatUnsent(loop, connection, peer)) repeat(loop, connection, peer);
+    else if (isUnsent(loop, connection, peer)) sendElsewhere(loop, connection, peer);
     else if (isEndDelayed(peer)) onEnd(loop, connection, peer, result);
     // The answer may be here all the same: an upstream that refuses a body closes early. What the
     // receive reports decides; there is nothing more to send.
@@ -270,20 +270,30 @@ function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result
     else client.abort(loop, connection);
     return;
   }
-  const untouched = !peer.hasInput;
-  if (untouched && peer.reused && !connection.retried && canRepeat(connection)) {
-    repeat(loop, connection, peer);
+  if (isSilent(peer) && canRepeat(connection, peer)) {
+    if (!peer.reused) connection.movedOn = true;
+    sendElsewhere(loop, connection, peer);
     return;
   }
   // Whether anything has gone is known when the send completes.
-  if (peer.sending && !delayed && mayRepeatUnsent(loop, connection, peer)) return;
+  if (peer.sending && !delayed && isUnsent(loop, connection, peer)) return;
   leave(loop, connection, peer);
   client.fail(loop, connection, 502);
 }
 
-/** A request may go out again when it may be made twice and all of it is still here. */
-function canRepeat(connection: Connection): boolean {
-  return connection.isIdempotent && !connection.bodyStreamed;
+/** Whether nothing of an answer has come, interim ones included. */
+function isSilent(peer: Connection): boolean {
+  return !peer.hasInput && peer.interimCount === 0;
+}
+
+/**
+ * Whether a request that has gone out may go out again: it may be made twice, all of it is still
+ * here, and this is not the second failure of its kind. More than one server that breaks off may
+ * do so because of the request (RFC 9110 §9.2.2: a failed retry is not retried).
+ */
+function canRepeat(connection: Connection, peer: Connection): boolean {
+  if (!connection.isIdempotent || connection.bodyStreamed) return false;
+  return peer.reused || !connection.movedOn;
 }
 
 /** Whether a connection has ended before the send was complete that decides what follows. */
@@ -292,21 +302,27 @@ function isEndDelayed(peer: Connection): boolean {
 }
 
 /** Whether nothing of a request has gone out: then it may, whatever its method. */
-function mayRepeatUnsent(loop: EventLoop, connection: Connection, peer: Connection): boolean {
-  if (!peer.reused || connection.retried || connection.bodyStreamed) return false;
-  return !peer.hasInput && loop.sockets.isUnsent(peer, connection.sentStart);
+function isUnsent(loop: EventLoop, connection: Connection, peer: Connection): boolean {
+  if (connection.bodyStreamed || !isSilent(peer)) return false;
+  if (TLS && peer.tls?.outCut === true) return false;
+  return loop.sockets.isUnsent(peer, connection.sentStart);
 }
 
-/** Sends the request once more, over a fresh connection: the pooled one had gone stale. */
-function repeat(loop: EventLoop, connection: Connection, peer: Connection): void {
+/**
+ * Sends the request once more: over a fresh connection to the same server when a pooled one had
+ * gone stale, otherwise to the next address or server.
+ */
+function sendElsewhere(loop: EventLoop, connection: Connection, peer: Connection): void {
   const copied = !peer.sending || copyRequest(loop, connection, peer);
   leave(loop, connection, peer);
   if (!copied) {
     client.fail(loop, connection, 502);
-    return;
+  } else if (peer.reused) {
+    connection.retried = true;
+    connect(loop, connection, connection.route!);
+  } else {
+    tryNext(loop, connection, 502);
   }
-  connection.retried = true;
-  connect(loop, connection, connection.route!);
 }
 
 /**

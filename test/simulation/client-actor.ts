@@ -86,8 +86,10 @@ export class ClientActor implements Actor {
     const next = exchanges[answered]?.plan;
     const waiting = next === undefined ? "" : ` ${next.method} ${next.target}`;
     const marks = `${broke ? " broke" : ""}${closing ? " closing" : ""}${done ? " done" : ""}`;
-    const short = (_key: string, value: unknown): unknown =>
-      value instanceof Uint8Array ? `${value.length} bytes` : value;
+    const short = (_key: string, value: unknown): unknown => {
+      if (value instanceof Uint8Array) return `${value.length} bytes`;
+      return typeof value === "string" ? value.replace(/(.)\1{30,}/g, "$1…") : value;
+    };
     const answer = next === undefined ? "" : `\n    ${JSON.stringify(next, short)}`;
     return `${answered}/${sent}/${exchanges.length} ${plan.fault}${marks}${waiting}${answer}`;
   }

@@ -78,6 +78,7 @@ class ScriptedRun {
       slotCountMax: 32,
       fdMax: 64,
       connectionsMax: 0,
+      addressesPerServer: 1,
       realtimeSecs: Math.floor(Date.now() / 1000),
       secondsMax: 600,
       files: new Map([["files/a.txt", Buffer.from("hello")]]),

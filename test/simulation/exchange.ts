@@ -76,6 +76,8 @@ export class Exchange {
   deliveries = 0;
   /** An upstream broke off before its answer was there, or answered nonsense. */
   failed = false;
+  /** An upstream broke off without a word, and the request may be made once more elsewhere. */
+  dropped = false;
   /** An upstream broke off inside its answer, or may have. */
   cut = false;
   /** An upstream says nothing more. */
@@ -112,7 +114,8 @@ export class Exchange {
 
   /** It may be made twice, and all of it is kept: a stale connection costs it nothing. */
   get isRepeatable(): boolean {
-    return this.isIdempotent && this.plan.bodyBytes === 0;
+    const { bodyBytes, framing } = this.plan;
+    return this.isIdempotent && bodyBytes === 0 && framing !== "chunked";
   }
 
   /** The connection ends with its answer, as the client wants. */
@@ -151,6 +154,7 @@ export function allowsError(exchange: Exchange, history: RunHistory, status: num
   const stale = exchange.startedAt <= history.staleUntil && !exchange.isRepeatable;
   switch (status) {
     case 502:
+      if (exchange.dropped && history.unreachable) return true; // there was no other left
       return exchange.failed || history.refused || stale;
     case 504:
       return exchange.stalled || history.unreachable;

@@ -96,6 +96,7 @@ export class Run {
           history.excuse ??= reason;
         },
       },
+      addressesPerServer: 2,
       realtimeSecs: REALTIME_SECS,
       secondsMax: SECONDS_MAX,
       files: FILES,

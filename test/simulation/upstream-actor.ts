@@ -83,8 +83,11 @@ export class UpstreamActor implements Actor {
     this.requests++;
     exchange.deliveries++;
     const twice = exchange.deliveries > 1 && !exchange.isIdempotent;
-    if (twice || exchange.deliveries > 2)
+    // On a pooled connection that had gone stale, then on a fresh one, then on another server's.
+    if (twice || exchange.deliveries > 3)
       throw new Violation(`${head.line} was delivered ${exchange.deliveries} times`);
+    if (exchange.interimSeen > 0)
+      throw new Violation(`${head.line} was delivered again behind the beginning of an answer`);
     if (plan.kind === "local" || method !== plan.method)
       throw new Violation(`${head.line} reached an upstream; it was ${plan.method}`);
     this.expectFields(head, exchange);
@@ -115,8 +118,7 @@ export class UpstreamActor implements Actor {
       throw new Violation(`${line}: Via ${fields.get("via")}`);
     const host = fields.get("host");
     if (host !== `127.0.0.1:${this.port}`) throw new Violation(`${line}: Host ${host}`);
-    // Empty: the client has gone in the meantime, and its address with it.
-    if (!/^(10\.\d+\.\d+\.\d+)?$/.test(fields.get("x-forwarded-for") ?? ""))
+    if (!/^10\.\d+\.\d+\.\d+$/.test(fields.get("x-forwarded-for") ?? ""))
       throw new Violation(`${line}: X-Forwarded-For ${fields.get("x-forwarded-for")}`);
     const pad = fields.get("x-pad")?.length ?? 0;
     if (pad !== (/x-pad: (\S*)/.exec(plan.fields)?.[1] ?? "").length)
@@ -197,10 +199,12 @@ export class UpstreamActor implements Actor {
     const { wire } = this;
     const { cutAt } = exchange.plan.answer;
     this.say(`${fault} at ${exchange.id}`);
+    const before = fault === "reset-before" || fault === "close-before";
     if (fault.startsWith("stall")) exchange.stalled = true;
+    else if (before && this.isRecoverable(exchange)) exchange.dropped = true;
     else exchange.failed = true;
     if (fault === "stall-before") return;
-    if (fault === "reset-before" || fault === "close-before") {
+    if (before) {
       this.over = true;
       if (fault === "reset-before") wire.reset();
       else wire.close();
@@ -218,6 +222,11 @@ export class UpstreamActor implements Actor {
       if (fault === "cut-reset") wire.reset();
       else wire.close();
     });
+  }
+
+  /** Whether zproxy has to ask somebody else when this one says nothing and goes. */
+  private isRecoverable(exchange: Exchange): boolean {
+    return exchange.isRepeatable && exchange.deliveries === 1 && exchange.interimSent === 0;
   }
 
   // ── Tunnels ───────────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,6 @@ import { Schedule } from "./schedule.ts";
 
 const OWNER = 0;
 const SOCKADDR_STRIDE = 32;
-const ADDRESSES_PER_SERVER = 2;
 /** Turns that the last connections may take to close behind `EventLoop.run`. */
 const CLOSING_TURNS_MAX = 4000;
 /** A client may hold its input, a request, a file and its send queue; an upstream less. */
@@ -47,6 +46,8 @@ export interface WorldSettings {
   readonly fdMax: number;
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
+  /** How many addresses the name of each upstream server has. */
+  readonly addressesPerServer: number;
   readonly realtimeSecs: number;
   /** Virtual time by which everything must be over. */
   readonly secondsMax: number;
@@ -89,7 +90,7 @@ export class World {
     this.groups = makeGroups(program);
     const routes = program.routes.map((route) => new Route(route, this.groups));
     const serverCount = this.groups.reduce((sum, group) => sum + group.servers.length, 0);
-    const sockaddrBytes = serverCount * ADDRESSES_PER_SERVER * SOCKADDR_STRIDE;
+    const sockaddrBytes = serverCount * settings.addressesPerServer * SOCKADDR_STRIDE;
     const fileBytes = memoryFileBytes(program, disk);
     const arena = arenaOf(arenaBytes(counts, sockaddrBytes + fileBytes));
     const { sqEntries, cqEntries } = settings;
@@ -236,7 +237,7 @@ export class World {
     const view = new DataView(this.buffers.bytes.buffer);
     let offset = this.buffers.extraBase;
     for (const server of this.groups.flatMap(({ servers }) => servers)) {
-      server.addresses = Array.from({ length: ADDRESSES_PER_SERVER }, () => {
+      server.addresses = Array.from({ length: this.settings.addressesPerServer }, () => {
         view.setUint16(offset, 2, true);
         view.setUint16(offset + 2, server.port);
         const address = { offset, length: 16, ipv6: false };
