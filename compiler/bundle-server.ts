@@ -12,6 +12,8 @@ import type { Features } from "./ir/features.ts";
  */
 const LOG_PACKAGE = "pino";
 const HTTP_PACKAGE = "undici";
+/** What `--check` runs, and no server. */
+const HOST_CHECK = "host-check";
 
 /** What of `BundleInput` goes into the server's script. */
 export interface ServerInput {
@@ -62,7 +64,7 @@ void serve(program);
       TLS: String(features.tls),
     },
     alias: { zproxy: packageRoot },
-    plugins: [inMemory(sources), apart([LOG_PACKAGE, HTTP_PACKAGE])],
+    plugins: [inMemory(sources), apart([LOG_PACKAGE, HTTP_PACKAGE, HOST_CHECK])],
     // So that a package is loaded the same way whether it is apart or not.
     supported: { "dynamic-import": false },
     tsconfigRaw: {},
@@ -71,11 +73,18 @@ void serve(program);
   return result.outputFiles.map(({ path, contents }) => [basename(path), contents]);
 }
 
+/** host-check.cjs: looks at a machine for a program that it is given. */
+export async function bundleHostCheck(packageRoot: string): Promise<[string, Uint8Array]> {
+  const module = join(packageRoot, "runtime/control", `${HOST_CHECK}.ts`);
+  return [`${HOST_CHECK}.cjs`, await bundlePackage(packageRoot, module)];
+}
+
 /** A package with what it depends on, as one script beside the server. */
 export async function bundlePackage(packageRoot: string, name: string): Promise<Uint8Array> {
   const result = await build({
     absWorkingDir: packageRoot,
     entryPoints: [name],
+    define: { CHECKS: "false", PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" },
     bundle: true,
     write: false,
     format: "cjs",
@@ -88,15 +97,18 @@ export async function bundlePackage(packageRoot: string, name: string): Promise<
   return result.outputFiles[0]!.contents;
 }
 
-/** Lets the server find packages beside itself. */
+/** Lets the server find packages, and modules of ours by their file, beside itself. */
 function apart(names: readonly string[]): Plugin {
   return {
     name: "apart",
     setup({ onResolve }) {
-      onResolve({ filter: new RegExp(`^(?:${names.join("|")})$`) }, ({ path }) => ({
-        path: `./${path}.cjs`,
-        external: true,
-      }));
+      onResolve(
+        { filter: new RegExp(`^(?:${names.join("|")}|\\./(?:${names.join("|")})\\.ts)$`) },
+        ({ path }) => ({
+          path: `./${basename(path, ".ts")}.cjs`,
+          external: true,
+        }),
+      );
     },
   };
 }

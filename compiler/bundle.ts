@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { OutFile } from "./4-emit/emit.ts";
-import { bundlePackage, bundleServer, packagesOf } from "./bundle-server.ts";
+import { bundleHostCheck, bundlePackage, bundleServer, packagesOf } from "./bundle-server.ts";
 import type { Features } from "./ir/features.ts";
 
 const ADDON = "zproxy.node";
@@ -44,6 +44,7 @@ export async function bundle(input: BundleInput, outFolder: string): Promise<voi
   const files = new Map<string, Uint8Array>();
   for (const { path, text } of input.files) files.set(path, Buffer.from(text));
   for (const [path, bytes] of await bundleServer(input)) files.set(path, bytes);
+  files.set(...(await bundleHostCheck(input.packageRoot)));
   for (const name of packagesOf(input.features)) {
     files.set(`${name}.cjs`, await bundlePackage(input.packageRoot, name));
   }

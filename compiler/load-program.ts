@@ -1,49 +1,80 @@
 // Brings generated files to life in this process, together with the runtime's own code for reading
-// a request, so that a question about a configuration is answered by what would be shipped.
+// a request or for looking at a machine, so that a question about a configuration is answered by
+// what would be shipped.
 
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
+import type { HostFact } from "../runtime/control/host-fact.ts";
 import type { RequestProbe } from "../runtime/control/probe-types.ts";
 import type { OutFile } from "./4-emit/emit.ts";
 import { inMemory } from "./bundle-server.ts";
 
-/** What the bundle exports; a program is nothing but what a probe takes. */
-interface Loaded {
+/** What the probe's bundle exports; a program is nothing but what a probe takes. */
+interface LoadedProbe {
   readonly Probe: new (program: object) => RequestProbe;
   readonly program: object;
 }
 
-/** Bundles and evaluates `files`; what they hold was generated here and is no one else's code. */
+/** Makes a probe of `files`. */
 export async function loadProbe(
   files: readonly OutFile[],
   packageRoot: string,
 ): Promise<RequestProbe> {
+  const entry = 'export { Probe } from "zproxy/runtime/control/probe.ts";';
+  const { Probe, program } = await load<LoadedProbe>(files, packageRoot, entry);
+  return new Probe(program);
+}
+
+interface LoadedCheck {
+  readonly checkHost: (
+    program: object,
+    addonPath: string,
+    serverFiles: readonly string[],
+  ) => Promise<readonly HostFact[]>;
+  readonly program: object;
+}
+
+/** What this machine is for `files`, served by the addon. */
+export async function loadHostFacts(
+  files: readonly OutFile[],
+  packageRoot: string,
+  addonPath: string,
+): Promise<readonly HostFact[]> {
+  const entry = 'export { checkHost } from "zproxy/runtime/control/host-check.ts";';
+  const { checkHost, program } = await load<LoadedCheck>(files, packageRoot, entry);
+  // The files to be served from are not there yet.
+  return checkHost(program, addonPath, []);
+}
+
+/** Bundles and evaluates `files`; what they hold was generated here and is no one else's code. */
+async function load<Exports extends object>(
+  files: readonly OutFile[],
+  packageRoot: string,
+  exported: string,
+): Promise<Exports> {
   const folder = join(packageRoot, "dist");
-  const entry = join(folder, "probe.ts");
+  const entry = join(folder, "entry.ts");
   const sources = new Map(files.map(({ path, text }) => [join(folder, path), text]));
-  sources.set(
-    entry,
-    `export { Probe } from "zproxy/runtime/control/probe.ts";
-export { program } from "./generated/program.ts";
-`,
-  );
+  sources.set(entry, `${exported}\nexport { program } from "./generated/program.ts";\n`);
   const result = await build({
     absWorkingDir: packageRoot,
     entryPoints: [entry],
     bundle: true,
     write: false,
     format: "cjs",
-    platform: "neutral",
+    platform: "node",
     target: "node20",
-    define: { CHECKS: "true", PROXY_ROUTES: "true" },
+    define: { CHECKS: "true", PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" },
     alias: { zproxy: packageRoot },
     plugins: [inMemory(sources)],
     tsconfigRaw: {},
     logLevel: "silent",
   });
-  const module: { exports: Partial<Loaded> } = { exports: {} };
-  new Function("module", "exports", result.outputFiles[0]!.text)(module, module.exports);
-  const { Probe, program } = module.exports;
-  if (Probe === undefined || program === undefined) throw new Error("no program was generated");
-  return new Probe(program);
+  const module: { exports: Partial<Exports> } = { exports: {} };
+  const { text } = result.outputFiles[0]!;
+  const require = createRequire(import.meta.url);
+  new Function("module", "exports", "require", text)(module, module.exports, require);
+  if (!("program" in module.exports)) throw new Error("no program was generated");
+  return module.exports as Exports;
 }

@@ -1,7 +1,12 @@
-// zproxy check: diagnostics only.
+// zproxy check: diagnostics only, and on request what this machine lacks.
 
-import { compile } from "../compile.ts";
+import { countFacts, factsDocument, formatFacts } from "../../runtime/control/host-fact.ts";
+import { BundleError, findAddon } from "../bundle.ts";
+import { type Compilation, compile } from "../compile.ts";
 import { formatNames } from "../diagnostics/formats.ts";
+import { formatJson } from "../diagnostics/json-format.ts";
+import { loadHostFacts } from "../load-program.ts";
+import { packageRoot } from "../package-root.ts";
 import {
   type Command,
   EXIT_ERRORS,
@@ -14,31 +19,56 @@ import {
 
 export const checkCommand: Command = {
   summary: "say what is wrong with a configuration",
-  help: `zproxy check [config.toml] [--format FORMAT] [--deny-warnings]
+  help: `zproxy check [config.toml] [--format FORMAT] [--host] [--deny-warnings]
 
 Reports every mistake at once, with its place and what to do. "-" reads standard input.
 
   --format FORMAT    text (default); json; sarif, version 2.1.0; github, annotations of a workflow
+  --host             look at this machine as well: kernel, limits, ports, user, certificates, paths,
+                     names; with text or json. The shipped server does it with --check
   --deny-warnings    fail on warnings as well
 
-Exit status: 0 nothing wrong, 1 the configuration has mistakes, 2 the command line has.
+Exit status: 0 nothing wrong, 1 the configuration or the machine has mistakes, 2 the command line.
 `,
   async run(args) {
     const { values, file } = parseCommandLine(args, {
       format: { type: "string", default: "text" },
+      host: { type: "boolean", default: false },
       "deny-warnings": { type: "boolean", default: false },
     });
     const format = formatNames.find((name) => name === values.format);
     if (format === undefined) {
       throw new UsageError(`--format is ${formatNames.join(", ")}, not ${values.format}`);
     }
+    if (values.host && format !== "text" && format !== "json") {
+      throw new UsageError(`--host goes with --format text or json, not ${format}`);
+    }
     const source = readConfig(file);
     // Whole compilation, so that a config that passes here cannot fail later.
-    const { diagnostics } = compile(source);
-    printDiagnostics(source, diagnostics, process.stdout, format);
-    const fatal = diagnostics.filter(
-      ({ severity }) => severity === "error" || (severity === "warning" && values["deny-warnings"]),
-    );
-    return fatal.length > 0 ? EXIT_ERRORS : EXIT_OK;
+    const compilation = compile(source);
+    const { diagnostics } = compilation;
+    const facts = values.host ? await hostFacts(compilation) : [];
+    const host = countFacts(facts);
+    if (facts.length > 0 && format === "json") {
+      process.stdout.write(formatJson(source, diagnostics, { host: factsDocument(facts) }));
+    } else {
+      printDiagnostics(source, diagnostics, process.stdout, format);
+      if (facts.length > 0) process.stdout.write(formatFacts(facts));
+    }
+    const errors = diagnostics.filter(({ severity }) => severity === "error").length + host.error;
+    const warnings =
+      diagnostics.filter(({ severity }) => severity === "warning").length + host.warning;
+    return errors > 0 || (warnings > 0 && values["deny-warnings"]) ? EXIT_ERRORS : EXIT_OK;
   },
 };
+
+/** Nothing for a configuration with mistakes: there is no server to ask about. */
+async function hostFacts({ files }: Compilation) {
+  if (files.length === 0) return [];
+  const root = packageRoot(import.meta.url);
+  const addon = findAddon(root);
+  if (addon === undefined && process.platform === "linux") {
+    throw new BundleError("the native addon is not built; run: npm rebuild zproxy");
+  }
+  return loadHostFacts(files, root, addon ?? "");
+}

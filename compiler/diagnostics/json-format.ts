@@ -2,6 +2,7 @@
 
 import type { Diagnostic } from "./diagnostic.ts";
 import { LineMap, type Source, type Span } from "./span.ts";
+import type { TextOptions } from "./text-format.ts";
 
 /** Lines and columns from 1, columns in UTF-16 code units, the end excluded. */
 export interface JsonRange {
@@ -18,8 +19,17 @@ export function rangeOf(lines: LineMap, span: Span): JsonRange {
   return { line: start.line, column: start.column, endLine: end.line, endColumn: end.column };
 }
 
+export interface JsonOptions extends TextOptions {
+  /** What was found out about this machine; absent: nobody has looked. */
+  readonly host?: object;
+}
+
 /** One JSON document with a line end: counts, and the diagnostics in the order given. */
-export function formatJson(source: Source, diagnostics: readonly Diagnostic[]): string {
+export function formatJson(
+  source: Source,
+  diagnostics: readonly Diagnostic[],
+  { host }: JsonOptions = {},
+): string {
   const lines = new LineMap(source.text);
   const document = {
     file: source.path,
@@ -46,6 +56,7 @@ export function formatJson(source: Source, diagnostics: readonly Diagnostic[]): 
             },
           }),
     })),
+    ...(host === undefined ? {} : { host }),
   };
   return `${JSON.stringify(document, null, 2)}\n`;
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { PAGES_HUGE, PAGES_TRANSPARENT } from "../../native/abi.ts";
 
-const HUGE_PAGE_BYTES = 2 << 20;
+export const HUGE_PAGE_BYTES = 2 << 20;
 
 /** What a worker's buffers are on. */
 export interface ArenaPages {

@@ -13,7 +13,8 @@ import type { ListenAddress, ReuseportProgram, ServerSettings } from "../data/ap
 import type { Addon } from "../native.ts";
 import { StartError } from "./start-error.ts";
 
-const BACKLOG = 8192;
+/** Connections that wait for a worker. */
+export const BACKLOG = 8192;
 
 export interface Listeners {
   /** Whether all workers share a socket that was passed to this process. */
@@ -105,7 +106,18 @@ export function attachProgram(
   addon: Addon,
 ): string {
   if (shared) return "the service manager passes one socket for all workers";
-  const rows = program(ofWorkers.length);
+  const filter = programBytes(program, ofWorkers.length);
+  // Once for each address: the sockets of a group share the program.
+  for (const fd of ofWorkers[0] ?? []) {
+    const result = addon.attachFilter(fd, filter, 0, filter.length / FILTER_BYTES);
+    if (result < 0) return `errno ${-result}; Linux 4.6 or newer is needed`;
+  }
+  return "";
+}
+
+/** The program as the kernel takes it, an array of struct sock_filter. */
+export function programBytes(program: ReuseportProgram, workers: number): Uint8Array {
+  const rows = program(workers);
   const memory = new Uint8Array(rows.length * FILTER_BYTES);
   const view = new DataView(memory.buffer);
   for (const [index, [code, ifTrue, ifFalse, operand]] of rows.entries()) {
@@ -116,10 +128,5 @@ export function attachProgram(
     view.setUint8(at + FILTER_IF_FALSE, ifFalse);
     view.setUint32(at + FILTER_OPERAND, operand, true);
   }
-  // Once for each address: the sockets of a group share the program.
-  for (const fd of ofWorkers[0] ?? []) {
-    const result = addon.attachFilter(fd, memory, 0, rows.length);
-    if (result < 0) return `errno ${-result}; Linux 4.6 or newer is needed`;
-  }
-  return "";
+  return memory;
 }

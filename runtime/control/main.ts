@@ -1,13 +1,24 @@
 // The entry of a compiled server. The same bundle is the main thread and, started again, each
 // worker.
 
+import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import type { Program } from "../data/api.ts";
 import { Supervisor } from "./supervisor.ts";
 import { runWorker } from "./worker.ts";
 
-/** Serves `program` until a signal ends it. Called once by the generated entry. */
+/**
+ * Serves `program` until a signal ends it; with --check, only looks at this machine. Called once by
+ * the generated entry.
+ */
 export async function serve(program: Program): Promise<void> {
-  if (isMainThread) await new Supervisor(program, __filename).run();
-  else runWorker(program);
+  const { argv } = process;
+  if (!isMainThread) runWorker(program);
+  else if (!argv.includes("--check")) await new Supervisor(program, __filename).run();
+  else {
+    // A file of its own, which no worker loads.
+    const { checkBundle } = await import("./host-check.ts");
+    const asJson = argv.includes("--json");
+    process.exitCode = await checkBundle(program, dirname(__filename), asJson);
+  }
 }

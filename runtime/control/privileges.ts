@@ -7,7 +7,7 @@ import type { PrivilegeSettings } from "../data/api.ts";
 import type { Addon } from "../native.ts";
 import { StartError } from "./start-error.ts";
 
-interface Identity {
+export interface Identity {
   readonly uid: number;
   readonly gid: number;
   /** "nobody (uid 65534, gid 65534)". */
@@ -15,7 +15,7 @@ interface Identity {
 }
 
 /** Who the settings name. Throws a `StartError` for a name that nobody has. */
-function findIdentity({ user, group }: PrivilegeSettings, addon: Addon): Identity {
+export function findIdentity({ user, group }: PrivilegeSettings, addon: Addon): Identity {
   const uid = user === undefined ? 0 : idOf(user, addon.userId(user));
   if (uid < 0) throw new StartError(`drop_privileges_user: there is no user ${user}`);
   const own = user === undefined ? 0 : addon.userGroupId(user);
@@ -79,6 +79,11 @@ function readStatus(task: string): string | undefined {
 
 function fieldOf(status: string, name: string): string {
   return new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, "m").exec(status)?.[1] ?? "missing";
+}
+
+/** Whether a process with this /proc/PID/status has a capability, by its number. */
+export function isCapable(status: string, capability: number): boolean {
+  return ((BigInt(`0x${fieldOf(status, "CapEff")}`) >> BigInt(capability)) & 1n) === 1n;
 }
 
 /** Real, effective, saved and file system id. */

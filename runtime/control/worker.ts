@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Program } from "../data/api.ts";
-import { arenaBytes, type BufferCounts, Buffers } from "../data/buffers.ts";
+import { arenaBytes, Buffers } from "../data/buffers.ts";
 import { ConnectionTable } from "../data/connection.ts";
 import { ConnectionLimit } from "../data/connection-limit.ts";
 import { EventLoop } from "../data/event-loop.ts";
@@ -22,14 +22,14 @@ import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./fil
 import type { ArenaPages } from "./huge-pages.ts";
 import type { FromWorker, ServerAddresses, ToWorker, WorkerStart } from "./messages.ts";
 import { writeWarning } from "./worker-log.ts";
+import {
+  BUFFER_COUNTS,
+  BUFFER_RING_ENTRIES,
+  CONNECTIONS_MAX,
+  CQ_ENTRIES,
+  SQ_ENTRIES,
+} from "./worker-sizes.ts";
 
-const SQ_ENTRIES = 4096;
-const CQ_ENTRIES = 16384;
-/** Clients' and upstreams'; a test makes it small. */
-const CONNECTIONS_MAX = Number(process.env.ZPROXY_TEST_CONNECTIONS ?? 65536);
-const BUFFER_RING_ENTRIES = 256;
-/** Address space, not memory: pages are backed when they are first used. */
-const BUFFER_COUNTS: BufferCounts = { small: 16384, large: 4096 };
 const ADDRESSES_MAX = 8;
 const SOCKADDR_STRIDE = 32;
 

@@ -67,7 +67,14 @@ test("the manifest names every other file with its hash, sorted", () =>
     );
     assert.deepEqual(
       [...files.keys()].filter((path) => !path.startsWith("generated/")),
-      ["manifest.json", "pino.cjs", "server.cjs", "server.cjs.map", "zproxy.node"],
+      [
+        "host-check.cjs",
+        "manifest.json",
+        "pino.cjs",
+        "server.cjs",
+        "server.cjs.map",
+        "zproxy.node",
+      ],
     );
   }));
 
