@@ -1,6 +1,6 @@
 // What a program needs for TLS: contexts in native code, made on the main thread before it drops
-// its privileges, and trust for Node's own clients. Each program has its own, for as long as workers
-// run it; the keys of session tickets are the process's (native/tls-tickets.c).
+// its privileges, and trust for Node's own clients. Each program has its own, for as long as
+// workers run it; the keys of session tickets are the process's (native/tls-tickets.c).
 
 import { ENOENT } from "../../native/abi.ts";
 import type { Program, TlsSettings, UpstreamSettings } from "../data/api.ts";
