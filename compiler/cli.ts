@@ -9,6 +9,7 @@ import { diffCommand } from "./commands/diff.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { fmtCommand } from "./commands/fmt.ts";
 import { initCommand } from "./commands/init.ts";
+import { lspCommand } from "./commands/lsp.ts";
 import { runCommand } from "./commands/run.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { testCommand } from "./commands/test.ts";
@@ -24,6 +25,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["init", initCommand],
   ["fmt", fmtCommand],
   ["schema", schemaCommand],
+  ["lsp", lspCommand],
 ]);
 
 function help(): string {

@@ -137,7 +137,7 @@ function spanOf(first: IToken, last: IToken): Span {
 }
 
 /** The name a key token means. Only quoted keys with escapes need reading, and smol-toml reads. */
-function keyName(image: string): string {
+export function keyName(image: string): string {
   const quote = image[0];
   if (quote !== '"' && quote !== "'") return image;
   if (quote === "'" || !image.includes("\\")) return image.slice(1, -1);

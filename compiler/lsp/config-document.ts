@@ -1,0 +1,85 @@
+// A document that an editor has open, with what is worked out about it. Each version is looked at
+// once, and only when somebody asks.
+
+import type { TextDocument } from "vscode-languageserver-textdocument";
+import { checkSource } from "../2-check/check.ts";
+import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import type { Span } from "../diagnostics/span.ts";
+import { nearestName } from "../diagnostics/suggestion.ts";
+import { type Cursor, cursorAt } from "./cursor.ts";
+import { Outline } from "./outline.ts";
+import { SCHEMA } from "./schema-path.ts";
+
+/** Lines and columns from 0, columns in UTF-16 code units, as the protocol has them. */
+export interface Position {
+  readonly line: number;
+  readonly character: number;
+}
+
+export interface Range {
+  readonly start: Position;
+  readonly end: Position;
+}
+
+/** The comment by which a document names its schema. */
+const SCHEMA_COMMENT = /^#:schema[ \t]+(\S+)[ \t]*$/m;
+const SCHEMA_NAME = /(?:^|[/\\])config\.schema\.json$/;
+
+export class ConfigDocument {
+  readonly uri: string;
+  readonly version: number;
+  readonly text: string;
+  readonly #document: TextDocument;
+  #outline: Outline | undefined;
+  #diagnostics: readonly Diagnostic[] | undefined;
+
+  /** `document` must not change while this object is in use. */
+  constructor(document: TextDocument) {
+    this.#document = document;
+    this.uri = document.uri;
+    this.version = document.version;
+    this.text = document.getText();
+  }
+
+  get outline(): Outline {
+    this.#outline ??= new Outline(this.text);
+    return this.#outline;
+  }
+
+  /** What `zproxy check` says; nothing for a document that is no configuration. */
+  get diagnostics(): readonly Diagnostic[] {
+    this.#diagnostics ??= this.#isConfiguration()
+      ? checkSource({ path: this.uri, text: this.text }).diagnostics
+      : [];
+    return this.#diagnostics;
+  }
+
+  cursor(position: Position): Cursor | undefined {
+    return cursorAt(this.outline, this.text, this.#document.offsetAt(position));
+  }
+
+  offset(position: Position): number {
+    return this.#document.offsetAt(position);
+  }
+
+  range({ start, end }: Span): Range {
+    return { start: this.#document.positionAt(start), end: this.#document.positionAt(end) };
+  }
+
+  slice({ start, end }: Span): string {
+    return this.text.slice(start, end);
+  }
+
+  /**
+   * Editors hand over every TOML file there is. One that names a schema is ours if it is this one;
+   * another is ours unless most of its tables are strange to us.
+   */
+  #isConfiguration(): boolean {
+    const named = SCHEMA_COMMENT.exec(this.text)?.[1];
+    if (named !== undefined) return SCHEMA_NAME.test(named);
+    const known = Object.keys(SCHEMA.properties ?? {});
+    const names = this.outline.locator.keysOf([]);
+    const near = names.filter((name) => nearestName(name, known) !== undefined);
+    return near.length * 2 >= names.length;
+  }
+}
