@@ -40,10 +40,17 @@ export class HealthVerdict {
   }
 }
 
+/** What a check asks, and how. */
+interface Target {
+  readonly url: string;
+  readonly settings: HealthCheckSettings;
+  readonly makeClient: () => Client;
+}
+
 export class HealthChecks {
   private readonly say: (text: string) => void;
   private readonly timers = new Set<NodeJS.Timeout>();
-  private readonly clients: Client[] = [];
+  private readonly clients = new Set<Client>();
   private stopped = false;
 
   /** `say` takes a line about each server whose state changes. */
@@ -62,19 +69,18 @@ export class HealthChecks {
   ): Promise<void> {
     if (program.upstreams.every((group) => group.healthCheck === undefined)) return;
     // Loaded only here: every worker runs the same bundle and has no use for it.
-    const undici = await import("undici");
+    const { buildConnector, Client } = await import("undici");
     if (this.stopped) return;
-    program.upstreams.forEach(({ servers, healthCheck }, group) => {
-      if (healthCheck === undefined) return;
-      const connect = trusts[group] ?? {};
+    program.upstreams.forEach(({ servers, healthCheck: settings }, group) => {
+      if (settings === undefined) return;
       servers.forEach((server, index) => {
         const state = new ServerState(memory[group]!.servers[index]!);
-        const verdict = new HealthVerdict(healthCheck, state);
+        const verdict = new HealthVerdict(settings, state);
         const url = serverUrl(server);
-        // A connection for each check: what is asked is also whether the server accepts any.
-        const client = new undici.Client(url, { pipelining: 0, connect });
-        this.clients.push(client);
-        void this.keepChecking(client, url.replace(/^\w+:\/\//, ""), healthCheck, verdict);
+        // Remembers sessions. A connect that is given up ends with its own time only.
+        const connect = buildConnector({ ...trusts[group], timeout: settings.timeoutSecs * 1000 });
+        const makeClient = () => new Client(url, { pipelining: 0, connect });
+        void this.keepChecking({ url, settings, makeClient }, verdict);
       });
     });
   }
@@ -85,23 +91,36 @@ export class HealthChecks {
     for (const client of this.clients) void client.destroy();
   }
 
-  private async keepChecking(
-    client: Client,
-    name: string,
-    settings: HealthCheckSettings,
-    verdict: HealthVerdict,
-  ): Promise<void> {
+  private async keepChecking(target: Target, verdict: HealthVerdict): Promise<void> {
+    const { url, settings } = target;
     const started = Date.now();
-    const success = await succeeds(client, settings);
+    const success = await this.check(target);
     if (this.stopped) return;
-    if (verdict.take(success))
+    if (verdict.take(success)) {
+      const name = url.replace(/^\w+:\/\//, "");
       this.say(`Upstream ${name} is now ${success ? "healthy" : "unhealthy"}`);
+    }
     const rest = Math.max(0, settings.intervalSecs * 1000 - (Date.now() - started));
     const timer = setTimeout(() => {
       this.timers.delete(timer);
-      void this.keepChecking(client, name, settings, verdict);
+      void this.keepChecking(target, verdict);
     }, rest);
     this.timers.add(timer);
+  }
+
+  /**
+   * A client for each check: what is asked is also whether the server accepts a connection, and a
+   * client that is still connecting would let the next check wait for that.
+   */
+  private async check({ makeClient, settings }: Target): Promise<boolean> {
+    const client = makeClient();
+    this.clients.add(client);
+    try {
+      return await succeeds(client, settings);
+    } finally {
+      this.clients.delete(client);
+      void client.destroy();
+    }
   }
 }
 

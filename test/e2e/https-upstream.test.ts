@@ -1,14 +1,14 @@
 // Upstreams with https: whom to trust, what an untrusted one leads to, sessions and the pool.
 
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket, TlsOptions } from "node:tls";
 import { Authority, type Certificate, LOCAL_NAMES } from "../lib/certificates.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
+import { patience } from "../lib/patience.ts";
 import { exchange, request } from "../lib/raw-client.ts";
 import { startServer } from "../lib/server.ts";
 
@@ -48,6 +48,9 @@ async function start(options: TlsOptions, answers = "keep-alive"): Promise<Backe
   };
   return { port: (server.address() as AddressInfo).port, seen, stop };
 }
+
+/** Waits for another check of every server. */
+const checkAgain = () => sleep(1500);
 
 const trust = () => [`tls_ca_path = ${JSON.stringify(authority.path)}`];
 
@@ -155,17 +158,48 @@ test("health checks verify like requests do", async () => {
   const config = `${serverSection()}${groups[0]}${trust()[0]}\n${groups[1]}tls_verify = false\n`;
   const server = await startServer(config);
   const none = await startServer(serverSection() + groups[0]);
+  for (const each of [server, none]) await each.rememberLeast();
   const down = `Upstream 127.0.0.1:${backend.port} is now unhealthy`;
   await none.process.until("a failed check", () => none.log().includes(down) || undefined);
-  await sleep(1500); // another check of the others
+  await checkAgain();
   assert.ok(!server.log().includes("unhealthy"), server.log());
   for (const target of ["/strict", "/lax"])
     assert.equal((await exchange(server.port, request(`GET ${target}`))).status, 200);
   assert.equal((await exchange(none.port, request("GET /strict"))).status, 503);
   await backend.stop();
-  // A check comes and goes at its own time, so what is held is not compared.
-  for (const each of [server, none]) {
-    await each.process.stop("SIGTERM");
-    rmSync(each.folder, { recursive: true });
+  await checkAgain();
+  await server.stop();
+  await none.stop();
+});
+
+test("a check that hangs in the handshake is given up with its connection", async () => {
+  const { createServer: createTcpServer } = await import("node:net");
+  const open = new Set<Socket>();
+  let accepted = 0;
+  let most = 0;
+  const tcp = createTcpServer((socket) => {
+    accepted++;
+    open.add(socket);
+    most = Math.max(most, open.size);
+    socket.on("error", () => {});
+    socket.on("close", () => open.delete(socket));
+    socket.resume();
+  });
+  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+  const { port } = tcp.address() as AddressInfo;
+  const check = "health_check = { interval_secs = 1, timeout_secs = 1 }";
+  const group = `[upstreams.g]\nservers = ["https://127.0.0.1:${port}"]\n${check}\n`;
+  const route = '[path_routes."*"."/"]\ntype = "Proxy"\nupstream = "g"\n';
+  const server = await startServer(serverSection() + group + route);
+  for (let looks = 0; accepted < 4; looks++) {
+    assert.ok(looks < patience(300), `${accepted} checks`);
+    await sleep(50);
   }
+  assert.ok(most <= 3, `${most} connections at once`);
+  const closed = new Promise((resolve) => tcp.close(resolve));
+  for (const socket of open) socket.destroy();
+  await closed;
+  await server.rememberLeast();
+  await checkAgain();
+  await server.stop();
 });
