@@ -2,18 +2,24 @@
 // a configuration, and beside it the packages of the main thread.
 
 import { basename, dirname, join, resolve } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import type { OutFile } from "./4-emit/emit.ts";
 import type { Features } from "./ir/features.ts";
 
 /**
- * Packages that only the main thread runs are files of their own: each worker loads the server, and
- * half of it would be theirs. The second one is large and only needed for health checks.
+ * What only the main thread runs is in files of its own: each worker loads the server, and half of
+ * it would be theirs. undici is large and only needed for health checks.
  */
 const LOG_PACKAGE = "pino";
 const HTTP_PACKAGE = "undici";
+/** The same for every configuration, so that a reload may bring any feature. */
+const SUPERVISOR = "supervisor";
 /** What `--check` runs, and no server. */
 const HOST_CHECK = "host-check";
+const APART = [LOG_PACKAGE, HTTP_PACKAGE, SUPERVISOR, HOST_CHECK];
+
+/** A bundle without a configuration can do everything. */
+const EVERYTHING = { CHECKS: "false", PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" };
 
 /** What of `BundleInput` goes into the server's script. */
 export interface ServerInput {
@@ -46,31 +52,46 @@ import { program } from "./generated/program.ts";
 void serve(program);
 `,
   );
+  const define = {
+    CHECKS: "false",
+    PROXY_ROUTES: String(features.proxyRoutes),
+    OBSERVED: String(features.observed),
+    TLS: String(features.tls),
+  };
+  return bundleScript(packageRoot, entry, { minify, define, plugins: [inMemory(sources)] });
+}
+
+/** supervisor.cjs and its source map: the main thread of any server. */
+export function bundleSupervisor(packageRoot: string): Promise<[string, Uint8Array][]> {
+  const entry = join(packageRoot, "runtime/control", `${SUPERVISOR}.ts`);
+  return bundleScript(packageRoot, entry, { define: EVERYTHING });
+}
+
+async function bundleScript(
+  packageRoot: string,
+  entry: string,
+  { plugins = [], ...options }: BuildOptions,
+): Promise<[string, Uint8Array][]> {
+  const name = basename(entry, ".ts");
   const result = await build({
+    ...options,
     absWorkingDir: packageRoot,
     entryPoints: [entry],
-    outfile: join(folder, "server.cjs"),
+    outfile: join(packageRoot, "dist", `${name}.cjs`),
     bundle: true,
     write: false,
     format: "cjs",
     platform: "node",
     target: "node20",
     sourcemap: "linked",
-    minify,
-    define: {
-      CHECKS: "false",
-      PROXY_ROUTES: String(features.proxyRoutes),
-      OBSERVED: String(features.observed),
-      TLS: String(features.tls),
-    },
     alias: { zproxy: packageRoot },
-    plugins: [inMemory(sources), apart([LOG_PACKAGE, HTTP_PACKAGE, HOST_CHECK])],
+    plugins: [...plugins, apart(APART)],
     // So that a package is loaded the same way whether it is apart or not.
     supported: { "dynamic-import": false },
     tsconfigRaw: {},
     logLevel: "silent",
   });
-  return result.outputFiles.map(({ path, contents }) => [basename(path), contents]);
+  return result.outputFiles!.map(({ path, contents }) => [basename(path), contents]);
 }
 
 /** host-check.cjs: looks at a machine for a program that it is given. */
@@ -84,7 +105,7 @@ export async function bundlePackage(packageRoot: string, name: string): Promise<
   const result = await build({
     absWorkingDir: packageRoot,
     entryPoints: [name],
-    define: { CHECKS: "false", PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" },
+    define: EVERYTHING,
     bundle: true,
     write: false,
     format: "cjs",

@@ -7,7 +7,13 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { OutFile } from "./4-emit/emit.ts";
-import { bundleHostCheck, bundlePackage, bundleServer, packagesOf } from "./bundle-server.ts";
+import {
+  bundleHostCheck,
+  bundlePackage,
+  bundleServer,
+  bundleSupervisor,
+  packagesOf,
+} from "./bundle-server.ts";
 import type { Features } from "./ir/features.ts";
 
 const ADDON = "zproxy.node";
@@ -43,10 +49,12 @@ export async function bundle(input: BundleInput, outFolder: string): Promise<voi
   await refuseForeignFolder(target);
   const files = new Map<string, Uint8Array>();
   for (const { path, text } of input.files) files.set(path, Buffer.from(text));
-  for (const [path, bytes] of await bundleServer(input)) files.set(path, bytes);
-  files.set(...(await bundleHostCheck(input.packageRoot)));
+  const { packageRoot } = input;
+  const scripts = await Promise.all([bundleServer(input), bundleSupervisor(packageRoot)]);
+  for (const [path, bytes] of scripts.flat()) files.set(path, bytes);
+  files.set(...(await bundleHostCheck(packageRoot)));
   for (const name of packagesOf(input.features)) {
-    files.set(`${name}.cjs`, await bundlePackage(input.packageRoot, name));
+    files.set(`${name}.cjs`, await bundlePackage(packageRoot, name));
   }
   if (input.addon !== undefined) files.set(ADDON, await readFile(input.addon));
   files.set(MANIFEST, await printManifest(input, files));

@@ -4,7 +4,6 @@
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import type { Program } from "../data/api.ts";
-import { Supervisor } from "./supervisor.ts";
 import { runWorker } from "./worker.ts";
 
 /**
@@ -13,10 +12,12 @@ import { runWorker } from "./worker.ts";
  */
 export async function serve(program: Program): Promise<void> {
   const { argv } = process;
+  // What only the main thread does is in files of their own, which no worker loads.
   if (!isMainThread) runWorker(program);
-  else if (!argv.includes("--check")) await new Supervisor(program, __filename).run();
-  else {
-    // A file of its own, which no worker loads.
+  else if (!argv.includes("--check")) {
+    const { Supervisor } = await import("./supervisor.ts");
+    await new Supervisor(program, __filename).run();
+  } else {
     const { checkBundle } = await import("./host-check.ts");
     const asJson = argv.includes("--json");
     process.exitCode = await checkBundle(program, dirname(__filename), asJson);

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { bundleServer, packagesOf } from "zproxy/compiler/bundle-server.ts";
+import { bundleServer, bundleSupervisor, packagesOf } from "zproxy/compiler/bundle-server.ts";
 import { compile } from "zproxy/compiler/compile.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 
-const QUICKSTART_BYTES_MAX = 140 * 1024;
+const QUICKSTART_BYTES_MAX = 120_000;
 
 const FILES = serverSection() + fileRoute("/", "/srv/www");
 const PROXY = serverSection() + proxyRoute("/", "http://127.0.0.1:1");
@@ -75,6 +75,19 @@ test("a configuration without TLS holds no TLS code, one with it does", async ()
 test(`the quickstart's server has at most ${QUICKSTART_BYTES_MAX} bytes minified`, async () => {
   const { length } = await serverText(readFileSync("examples/quickstart.toml", "utf8"), true);
   assert.ok(length <= QUICKSTART_BYTES_MAX, `${length} bytes`);
+});
+
+test("what only the main thread runs is not in what every worker loads", async () => {
+  const outputs = new Map(await bundleSupervisor(process.cwd()));
+  const supervisor = modulesOf(Buffer.from(outputs.get("supervisor.cjs")!).toString());
+  const server = modulesOf(await serverText(CHECKED));
+  const alone = ["supervisor", "log-writer", "admin-server", "health-check", "tls-keys"];
+  for (const name of alone) {
+    assert.ok(supervisor.includes(`runtime/control/${name}.ts`), `supervisor.cjs: ${name}`);
+    assert.ok(!server.includes(`runtime/control/${name}.ts`), `server.cjs: ${name}`);
+  }
+  assert.ok(server.includes("runtime/control/worker.ts"));
+  assert.ok(!supervisor.includes("runtime/control/worker.ts"));
 });
 
 test("undici is shipped for health checks only", async () => {

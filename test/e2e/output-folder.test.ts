@@ -73,6 +73,8 @@ test("the manifest names every other file with its hash, sorted", () =>
         "pino.cjs",
         "server.cjs",
         "server.cjs.map",
+        "supervisor.cjs",
+        "supervisor.cjs.map",
         "zproxy.node",
       ],
     );
