@@ -6,6 +6,7 @@ import type { Program } from "../data/api.ts";
 import { MetricsReader, metricsMemory } from "../data/metrics.ts";
 import { AdminServer } from "./admin-server.ts";
 import { metricsText } from "./metrics-text.ts";
+import type { CertificateTime } from "./tls-keys.ts";
 import type { GroupStatus } from "./upstream-status.ts";
 
 /** What the supervisor knows, at the moment it is asked. */
@@ -14,6 +15,8 @@ export interface AdminView {
   logDropped(): number;
   /** Workers that serve, of how many. */
   workers(): { readonly serving: number; readonly wanted: number };
+  /** Of the servers that clients see. */
+  certificates(): readonly CertificateTime[];
   isStopping(): boolean;
 }
 
@@ -69,6 +72,7 @@ export class Admin {
       version: manifest.compilerVersion ?? "",
       generation: 1,
       startedSecs: this.startedSecs,
+      certificates: view.certificates(),
       residentBytes: process.memoryUsage.rss(),
     });
   }

@@ -4,11 +4,12 @@
 
 import type { Logger } from "pino";
 import {
+  KIND_NOTICE,
   KIND_REQUEST,
   KIND_WARNING,
   RECORD_KIND,
-  WARNING_BYTES,
-  WARNING_TEXT,
+  SENTENCE_BYTES,
+  SENTENCE_TEXT,
 } from "../data/log-record.ts";
 import { LogRingReader, logRingMemory } from "../data/log-ring.ts";
 import type { LogWriter } from "./log-writer.ts";
@@ -90,7 +91,8 @@ export class LogChannels {
       if (at < 0) break;
       const kind = words[at + RECORD_KIND];
       if (kind === KIND_REQUEST) piece += lines.print(memory, at);
-      else if (kind === KIND_WARNING) this.logger.warn(warningOf(words, text, at));
+      else if (kind === KIND_WARNING) this.logger.warn(sentenceOf(words, text, at));
+      else if (kind === KIND_NOTICE) this.logger.info(sentenceOf(words, text, at));
       reader.next();
       if (piece.length < PIECE_LENGTH) continue;
       this.writer.add(piece);
@@ -115,7 +117,7 @@ export class LogChannels {
   }
 }
 
-function warningOf(words: Int32Array, text: Buffer, at: number): string {
-  const start = (at + WARNING_TEXT) * Int32Array.BYTES_PER_ELEMENT;
-  return text.toString("utf8", start, start + words[at + WARNING_BYTES]!);
+function sentenceOf(words: Int32Array, text: Buffer, at: number): string {
+  const start = (at + SENTENCE_TEXT) * Int32Array.BYTES_PER_ELEMENT;
+  return text.toString("utf8", start, start + words[at + SENTENCE_BYTES]!);
 }

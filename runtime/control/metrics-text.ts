@@ -12,6 +12,8 @@ import {
   GAUGE_UPSTREAMS,
   type MetricsReader,
 } from "../data/metrics.ts";
+import type { CertificateTime } from "./tls-keys.ts";
+import { printTls } from "./tls-metrics.ts";
 import type { GroupStatus } from "./upstream-status.ts";
 
 /** What the main thread itself knows. */
@@ -24,13 +26,14 @@ export interface ServerFacts {
   readonly generation: number;
   readonly startedSecs: number;
   readonly residentBytes: number;
+  readonly certificates: readonly CertificateTime[];
 }
 
 type Labels = Readonly<Record<string, string | number>>;
 
 const MICROSECONDS = 1e6;
 
-class Text {
+export class MetricsWriter {
   text = "";
 
   family(name: string, type: "counter" | "gauge" | "histogram", help: string): void {
@@ -77,16 +80,17 @@ export function metricsText(
   groups: readonly GroupStatus[],
   facts: ServerFacts,
 ): string {
-  const out = new Text();
+  const out = new MetricsWriter();
   printRequests(out, program, metrics);
   printConnections(out, metrics);
+  printTls(out, program, metrics, facts.certificates);
   printUpstreams(out, groups);
   printServer(out, metrics, facts);
   return out.text;
 }
 
 /** Routes that nobody has asked for yet are left out: there may be thousands. */
-function printRequests(out: Text, { routes }: Program, metrics: MetricsReader): void {
+function printRequests(out: MetricsWriter, { routes }: Program, metrics: MetricsReader): void {
   const keys = ["none", ...routes.map(({ key }) => key)];
   const counted = keys
     .map((route, index) => ({ route, ...metrics.route(index - 1) }))
@@ -105,7 +109,7 @@ function printRequests(out: Text, { routes }: Program, metrics: MetricsReader): 
     out.histogram(name, { route }, bounds, durations, durationSumUs / MICROSECONDS);
 }
 
-function printConnections(out: Text, metrics: MetricsReader): void {
+function printConnections(out: MetricsWriter, metrics: MetricsReader): void {
   const rows = [
     ["zproxy_connections", "gauge", "Open client connections.", GAUGE_CLIENTS],
     ["zproxy_connections_accepted_total", "counter", "Client connections.", COUNT_ACCEPTED],
@@ -131,7 +135,7 @@ function printConnections(out: Text, metrics: MetricsReader): void {
   for (const [name, type, help, word] of rows) out.single(name, type, help, metrics.sum(word));
 }
 
-function printUpstreams(out: Text, groups: readonly GroupStatus[]): void {
+function printUpstreams(out: MetricsWriter, groups: readonly GroupStatus[]): void {
   const servers = groups.flatMap(({ name, servers: all }) =>
     all.map((server) => ({ labels: { upstream: name, server: server.url }, server })),
   );
@@ -143,7 +147,7 @@ function printUpstreams(out: Text, groups: readonly GroupStatus[]): void {
     out.sample("zproxy_upstream_requests_in_flight", labels, server.inFlight);
 }
 
-function printServer(out: Text, metrics: MetricsReader, facts: ServerFacts): void {
+function printServer(out: MetricsWriter, metrics: MetricsReader, facts: ServerFacts): void {
   const batch = "zproxy_ring_batch_completions";
   out.family(batch, "histogram", "Completions that a turn of a worker's loop has handled.");
   out.histogram(batch, {}, BATCH_BOUNDS, metrics.turns(), metrics.sum(COUNT_COMPLETIONS));

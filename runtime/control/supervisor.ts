@@ -146,6 +146,7 @@ export class Supervisor {
         serving: this.slots.filter(({ wakeFd }) => wakeFd >= 0).length,
         wanted: this.slots.length,
       }),
+      certificates: () => this.tlsKeys.certificates,
       isStopping: () => this.stopping,
     };
   }

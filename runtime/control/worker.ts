@@ -9,6 +9,7 @@ import { arenaBytes, Buffers } from "../data/buffers.ts";
 import { ConnectionTable } from "../data/connection.ts";
 import { ConnectionLimit } from "../data/connection-limit.ts";
 import { EventLoop } from "../data/event-loop.ts";
+import { KIND_NOTICE, KIND_WARNING } from "../data/log-record.ts";
 import { LogRingWriter } from "../data/log-ring.ts";
 import { WorkerMetrics } from "../data/metrics.ts";
 import { RateLimiter } from "../data/rate-limiter.ts";
@@ -21,7 +22,7 @@ import type { GroupMemory } from "./balance-memory.ts";
 import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
 import type { ArenaPages } from "./huge-pages.ts";
 import type { FromWorker, ServerAddresses, ToWorker, WorkerStart } from "./messages.ts";
-import { writeWarning } from "./worker-log.ts";
+import { writeSentence } from "./worker-log.ts";
 import {
   BUFFER_COUNTS,
   BUFFER_RING_ENTRIES,
@@ -106,9 +107,10 @@ class WorkerThread {
       metrics: start.metricsMemory ? new WorkerMetrics(start.metricsMemory) : undefined,
       onWake: () => this.onWake(),
       onWarning: (text) => {
-        writeWarning(log, `worker ${start.owner}: ${text}`);
+        writeSentence(log, KIND_WARNING, `worker ${start.owner}: ${text}`);
         sayFilling();
       },
+      onNotice: (text) => writeSentence(log, KIND_NOTICE, `worker ${start.owner}: ${text}`),
     });
     start.addresses.forEach((servers, group) => {
       servers.forEach((addresses, server) => {

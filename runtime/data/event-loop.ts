@@ -59,7 +59,6 @@ import { TICK_MS, TimerWheel } from "./timer-wheel.ts";
 import { TlsLayer, type TlsParts } from "./tls.ts";
 import * as tunnel from "./tunnel.ts";
 import * as upstream from "./upstream.ts";
-import type { Server } from "./upstream-server.ts";
 
 /** Native calls of the data path, beside `enter`. Only files make some for a request. */
 export interface DataCalls {
@@ -101,6 +100,8 @@ export interface LoopParts {
   /** Called on the loop when the main thread has signalled. */
   readonly onWake: () => void;
   readonly onWarning: (text: string) => void;
+  /** What is good to know, and no reason to worry. */
+  readonly onNotice: (text: string) => void;
 }
 
 /** Arena offsets of the control area. */
@@ -120,9 +121,6 @@ export const ADDRESS_BYTES_MAX = 46;
 const ACCEPT_PAUSE_TICKS = 4;
 /** Between two warnings about refused connections: a minute. */
 const REFUSED_SILENT_TICKS = Math.round(60_000 / TICK_MS);
-
-/** Between two warnings about failed handshakes with one server: ten seconds. */
-const HANDSHAKE_SILENT_TICKS = Math.round(10_000 / TICK_MS);
 
 export class EventLoop implements CompletionSink {
   readonly ring: Ring;
@@ -169,6 +167,7 @@ export class EventLoop implements CompletionSink {
   private readonly wakeFd: number;
   private readonly onWake: () => void;
   readonly onWarning: (text: string) => void;
+  readonly onNotice: (text: string) => void;
   private readonly acceptArmed: boolean[];
   /** The tick to accept again at after descriptors ran out, or -1. */
   private acceptPausedUntil = -1;
@@ -219,6 +218,7 @@ export class EventLoop implements CompletionSink {
     this.wakeFd = parts.wakeFd;
     this.onWake = parts.onWake;
     this.onWarning = parts.onWarning;
+    this.onNotice = parts.onNotice;
     this.acceptArmed = parts.listeners.map(() => false);
     this.headBytesMax = parts.routes.reduce(
       (most, route) => Math.max(most, route.limits.maxRequestHeaderSize),
@@ -420,14 +420,6 @@ export class EventLoop implements CompletionSink {
     if (tick < this.refusedSilentUntil) return;
     this.refusedSilentUntil = tick + REFUSED_SILENT_TICKS;
     this.onWarning(`max_concurrent_connections is reached; ${this.refusedCount} refused so far`);
-  }
-
-  /** Says why a TLS handshake with an upstream has failed, for each server once in a while. */
-  noteHandshake(server: Server, reason: string): void {
-    const { tick } = this.timers;
-    if (tick < server.handshakeSilentUntil) return;
-    server.handshakeSilentUntil = tick + HANDSHAKE_SILENT_TICKS;
-    this.onWarning(`TLS handshake with upstream ${server.authority} failed: ${reason}`);
   }
 
   private onAccept(listener: number, result: number, flags: number): void {

@@ -276,6 +276,11 @@ export function end(loop: EventLoop, connection: Connection): void {
   if (OBSERVED && loop.observer !== null) loop.observer.end(connection, false);
 }
 
+/** Counts something that is no request: a COUNT_* word. */
+export function count(loop: EventLoop, word: number): void {
+  if (OBSERVED && loop.observer !== null) loop.observer.count(word);
+}
+
 /** A client has connected. */
 export function accepted(loop: EventLoop): void {
   if (OBSERVED && loop.observer !== null) loop.observer.count(COUNT_ACCEPTED);

@@ -10,6 +10,7 @@ import {
   CMSGHDR_WORDS,
   EAGAIN,
   ENOENT,
+  ENOTCONN,
   EOPNOTSUPP,
   IORING_OP_SENDMSG,
   IOVEC_BASE_HIGH,
@@ -28,8 +29,10 @@ import {
   TLS_SET_RECORD_TYPE,
   USER_OP_SEND,
 } from "../../native/abi.ts";
-import { type Connection, TRANSPORT_KERNEL } from "./connection.ts";
+import { type Connection, ROLE_CLIENT, TRANSPORT_KERNEL } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import { count } from "./exchange-observer.ts";
+import { COUNT_KTLS, COUNT_KTLS_FALLBACKS, KTLS_FALLBACKS, type KtlsFallback } from "./metrics.ts";
 import {
   KERNEL_ATTACHED,
   KERNEL_BOTH,
@@ -69,9 +72,6 @@ export class KernelTls {
   private readonly required: boolean;
   /** Errors that have been told already. */
   private readonly told = new Set<number>();
-  /** Connections given to the kernel, and those it has not taken. */
-  movedCount = 0;
-  fallbackCount = 0;
 
   constructor(loop: EventLoop, calls: KernelCalls, required: boolean) {
     this.loop = loop;
@@ -97,7 +97,10 @@ export class KernelTls {
     const { owner } = this.loop;
     const result = this.calls.tlsToKernel(owner, session.handle, connection.fd, false);
     session.kernel = result === 0 ? KERNEL_OUTPUT : KERNEL_NONE;
-    if (result === 0) return true;
+    if (result === 0) {
+      this.noteTaken(connection, 0);
+      return true;
+    }
     this.noteFallback(result);
     return !this.required;
   }
@@ -120,7 +123,7 @@ export class KernelTls {
     session.handle = -1;
     session.kernel = KERNEL_BOTH;
     connection.transport = TRANSPORT_KERNEL;
-    this.movedCount++;
+    this.noteTaken(connection, 1);
     return 0;
   }
 
@@ -172,13 +175,31 @@ export class KernelTls {
     bytes[MESSAGE_BYTES + 1] = ALERT_CLOSE_NOTIFY;
   }
 
+  /** Counts a direction: 0 is output. */
+  private noteTaken({ role }: Connection, direction: number): void {
+    count(this.loop, COUNT_KTLS + (role === ROLE_CLIENT ? 0 : 2) + direction);
+  }
+
   /** Counts a connection that the kernel has not taken; says each cause once. */
   private noteFallback(error: number): void {
-    this.fallbackCount++;
+    count(this.loop, COUNT_KTLS_FALLBACKS + KTLS_FALLBACKS.indexOf(kindOf(-error)));
     if (this.told.has(error)) return;
     this.told.add(error);
     const then = this.required ? "it is refused" : "it stays in user space";
     this.loop.onWarning(`kTLS: the kernel did not take a connection, ${then}: ${causeOf(-error)}`);
+  }
+}
+
+function kindOf(errno: number): KtlsFallback {
+  switch (errno) {
+    case ENOENT:
+      return "no_module";
+    case EOPNOTSUPP:
+      return "unsupported";
+    case ENOTCONN:
+      return "closed";
+    default:
+      return "error";
   }
 }
 
@@ -191,6 +212,8 @@ function causeOf(errno: number): string {
         "it can't do what the client wants (its cipher, its version, smaller records or new " +
         "keys). Nothing needs to be done when few clients are concerned."
       );
+    case ENOTCONN:
+      return "the client has gone already. Nothing needs to be done.";
     default:
       return `errno ${errno}. A kernel from 6.1 on takes AES-GCM and ChaCha20-Poly1305.`;
   }

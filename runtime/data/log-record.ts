@@ -8,13 +8,14 @@ export const RECORD_KIND = 1;
 export const RECORD_SECS = 2;
 export const RECORD_MS = 3;
 
-/** A sentence for the operator, in UTF-8. */
+/** Sentences for the operator, in UTF-8: to be seen to, and good to know. */
 export const KIND_WARNING = 1;
+export const KIND_NOTICE = 3;
 /** A request with its answer. */
 export const KIND_REQUEST = 2;
 
-export const WARNING_BYTES = 4;
-export const WARNING_TEXT = 5;
+export const SENTENCE_BYTES = 4;
+export const SENTENCE_TEXT = 5;
 
 /** The request's id: two words, printed in hexadecimal. */
 export const REQUEST_ID_PREFIX = 4;

@@ -11,7 +11,34 @@ export const COUNT_ACCEPTED = 2;
 export const COUNT_REFUSED = 3;
 export const COUNT_RATE_LIMITED = 4;
 export const COUNT_COMPLETIONS = 5;
-const TURNS = 8;
+export const COUNT_HANDSHAKES = 6;
+export const COUNT_UPSTREAM_HANDSHAKES = 7;
+export const COUNT_UPSTREAM_HANDSHAKE_FAILURES = 8;
+
+/** Why clients' handshakes fail; a word for each from COUNT_HANDSHAKE_FAILURES on. */
+export const HANDSHAKE_FAILURES = [
+  "timeout",
+  "closed", // by the client, in the middle
+  "alert", // the client gives up, for instance because it does not trust the certificate
+  "version",
+  "nothing_in_common", // no cipher, group or signature
+  "alpn",
+  "plain_http",
+  "protocol", // no TLS, or not as it should be
+  "kernel", // kTLS is required and refused
+  "resources",
+] as const;
+export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number];
+export const COUNT_HANDSHAKE_FAILURES = 9;
+
+/** Why the kernel does not take a connection; a word for each from COUNT_KTLS_FALLBACKS on. */
+export const KTLS_FALLBACKS = ["no_module", "unsupported", "closed", "error"] as const;
+export type KtlsFallback = (typeof KTLS_FALLBACKS)[number];
+export const COUNT_KTLS_FALLBACKS = COUNT_HANDSHAKE_FAILURES + HANDSHAKE_FAILURES.length;
+
+/** Directions that the kernel has taken: of clients, then of upstreams; output, then input. */
+export const COUNT_KTLS = COUNT_KTLS_FALLBACKS + KTLS_FALLBACKS.length;
+const TURNS = COUNT_KTLS + 4;
 
 /** Upper bounds of completions a turn: powers of two; what is above has a bucket of its own. */
 export const BATCH_BOUNDS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;

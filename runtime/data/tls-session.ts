@@ -40,6 +40,8 @@ export class TlsSession {
   inBuffer = BUFFER_NONE;
   inStart = 0;
   inEnd = 0;
+  /** The peer has said something. */
+  heard = false;
   /** Bytes of an incomplete record that OpenSSL keeps. */
   heldBytes = 0;
   /** OpenSSL has content left for which there was no room, or an end that is not told yet. */
@@ -79,6 +81,7 @@ export class TlsSession {
     this.inBuffer = BUFFER_NONE;
     this.inStart = 0;
     this.inEnd = 0;
+    this.heard = false;
     this.heldBytes = 0;
     this.hasMore = false;
     this.appends = false;

@@ -14,29 +14,22 @@ import {
   TLS_ENDED,
   TLS_HANDSHAKE,
   TLS_OPEN,
-  TLS_RECORD_BYTES_MAX,
-  TLS_SEAL,
   TLS_WANT_INPUT,
   TLS_WANT_OUTPUT,
-  TLS_WORD_HANDLE,
   TLS_WORD_HELD,
-  TLS_WORD_INPUT,
   TLS_WORD_INPUT_BYTES,
   TLS_WORD_MESSAGES,
-  TLS_WORD_OP,
-  TLS_WORD_OUTPUT,
-  TLS_WORD_OUTPUT_BYTES,
-  TLS_WORD_PLAIN,
   TLS_WORD_PLAIN_BYTES,
-  TLS_WORD_RECORD_BYTES,
-  TLS_WORDS,
 } from "../../native/abi.ts";
 import { BUFFER_NONE, GROUP_SMALL, SMALL_BYTES } from "./buffers.ts";
 import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import { type Connection, ROLE_CLIENT, TRANSPORT_TLS } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import { HandshakeFailures } from "./handshake-failures.ts";
 import { type KernelCalls, type KernelMode, KernelTls } from "./ktls.ts";
+import type { HandshakeFailure } from "./metrics.ts";
+import { sealQueue } from "./tls-sealing.ts";
 import {
   END_CLOSE,
   END_NOT,
@@ -51,36 +44,22 @@ import {
   TLS_SHAKING,
   TlsSession,
 } from "./tls-session.ts";
+import { type StepCalls, TlsSteps } from "./tls-steps.ts";
 import * as upstream from "./upstream.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** A record that fits a TCP segment, so that the first bytes can be used when the first arrives. */
-const RECORD_BYTES_FIRST = 1400;
-/** Content after which records are full: about the initial congestion window (RFC 6928). */
-const BURST_BYTES = 14_000;
-/** Ticks of silence after which a connection starts with short records again: about a second. */
-const BURST_PAUSE_TICKS = 8;
 /** Records are longer than their content, together by less than this in a small buffer. */
 const RECORDS_GROWTH = 512;
-/** What a step of sealing wants to have free beside the content of a record. */
-const RECORD_GROWTH = 256;
 
 /** Key updates and the like that a peer may send; one more for each so many bytes of content. */
 const MESSAGES_MAX = 32;
 const MESSAGE_BYTES = 1 << 20;
 
 /** The native calls of the layer; see runtime/native.ts. */
-export interface TlsCalls extends KernelCalls {
+export interface TlsCalls extends KernelCalls, StepCalls {
   tlsAccept(owner: number, context: number): number;
   tlsConnect(owner: number, peer: number): number;
-  tlsStep(
-    owner: number,
-    memory: Uint8Array,
-    memoryOffset: number,
-    words: Uint32Array,
-    wordsOffset: number,
-  ): number;
   tlsError(): string;
 }
 
@@ -98,7 +77,8 @@ export class TlsLayer {
   readonly kernel: KernelTls | null;
   private readonly loop: EventLoop;
   private readonly calls: TlsCalls;
-  private readonly words = new Uint32Array(TLS_WORDS);
+  private readonly steps: TlsSteps;
+  readonly failures: HandshakeFailures;
   private readonly pool: TlsSession[] = [];
   /** Connections whose next content is here already, or their end. */
   private deferred: Connection[] = [];
@@ -112,6 +92,8 @@ export class TlsLayer {
     this.loop = loop;
     this.kernel = kernel === "off" ? null : new KernelTls(loop, calls, kernel === "required");
     this.calls = calls;
+    this.steps = new TlsSteps(loop.owner, loop.buffers, calls);
+    this.failures = new HandshakeFailures(loop);
     this.context = context;
   }
 
@@ -126,12 +108,13 @@ export class TlsLayer {
   accept(connection: Connection): void {
     const handle = this.calls.tlsAccept(this.loop.owner, this.context);
     if (handle < 0) {
+      this.failures.noteClient(connection, "resources", this.calls.tlsError());
       this.loop.sockets.close(connection);
       return;
     }
     const session = this.attach(connection, handle);
     if (this.kernel !== null && !this.kernel.attach(connection, session)) {
-      this.loop.sockets.close(connection);
+      this.failHandshake(connection, "kernel", "");
       return;
     }
     this.loop.timers.set(connection.slot, HANDSHAKE_TIMEOUT_MS);
@@ -159,7 +142,7 @@ export class TlsLayer {
 
   private shake(connection: Connection, session: TlsSession): void {
     session.wantsOutput = false;
-    const result = this.stepAside(session, TLS_HANDSHAKE, 0, 0);
+    const result = this.steps.aside(session, TLS_HANDSHAKE, 0, 0);
     this.flush(connection, session);
     if (result === TLS_WANT_INPUT) {
       if (!connection.receiving) this.receiveRecords(connection, false);
@@ -171,13 +154,16 @@ export class TlsLayer {
         session.kernel = KERNEL_WAITING;
         if (!connection.sending) this.moveToKernel(connection, session);
       }
+    } else if (result === -ENOBUFS) {
+      this.failHandshake(connection, "resources", "no buffer is left");
     } else {
-      this.failHandshake(connection, this.calls.tlsError());
+      this.failHandshake(connection, "protocol", this.calls.tlsError());
     }
   }
 
   private establish(connection: Connection, session: TlsSession): void {
     session.state = TLS_ESTABLISHED;
+    this.failures.noteSuccess(connection);
     session.hasMore = session.inBuffer !== BUFFER_NONE;
     if (connection.role === ROLE_CLIENT) client.onEstablished(this.loop, connection);
     else if (PROXY_ROUTES) upstream.onEstablished(this.loop, connection);
@@ -186,13 +172,20 @@ export class TlsLayer {
   /** All that the handshake has made is sent: the kernel can seal what follows. */
   private moveToKernel(connection: Connection, session: TlsSession): void {
     if (this.kernel!.moveOutput(connection, session)) this.establish(connection, session);
-    else this.failHandshake(connection, "");
+    else this.failHandshake(connection, "kernel", "");
   }
 
-  private failHandshake(connection: Connection, reason: string): void {
-    connection.tls!.state = TLS_BROKEN;
-    if (connection.role === ROLE_CLIENT) this.loop.sockets.close(connection);
-    else if (PROXY_ROUTES) upstream.onHandshakeFailed(this.loop, connection, reason);
+  /** `cause`: of a client, but that "protocol" is told apart by the reason. */
+  private failHandshake(connection: Connection, cause: HandshakeFailure, reason: string): void {
+    const session = connection.tls!;
+    session.state = TLS_BROKEN;
+    if (connection.role === ROLE_CLIENT) {
+      if (cause === "protocol") this.failures.noteReason(connection, reason);
+      // A client that has said nothing at all only looked whether somebody is here.
+      else if (cause !== "closed" || session.heard)
+        this.failures.noteClient(connection, cause, reason);
+      this.loop.sockets.close(connection);
+    } else if (PROXY_ROUTES) upstream.onHandshakeFailed(this.loop, connection, reason);
   }
 
   // ── Receiving ─────────────────────────────────────────────────────────────────────────────────
@@ -289,6 +282,7 @@ export class TlsLayer {
     session.inBuffer = buffer;
     session.inStart = buffers.start(buffer);
     session.inEnd = session.inStart + result;
+    session.heard = true;
     if (session.state === TLS_SHAKING) this.shake(connection, session);
     else this.open(connection, session);
   }
@@ -297,7 +291,8 @@ export class TlsLayer {
   private onReceiveEnd(connection: Connection, session: TlsSession, result: number): void {
     if (result === -ENOBUFS) this.loop.sockets.starve(connection);
     else if (session.state === TLS_SHAKING) {
-      if (result !== -ECANCELED) this.failHandshake(connection, "the peer closed the connection");
+      if (result !== -ECANCELED)
+        this.failHandshake(connection, "closed", "the peer closed the connection");
     } else if (result === -EIO && session.kernel === KERNEL_BOTH) {
       const ended = this.kernel!.endsWell(connection);
       session.state = ended ? TLS_INPUT_ENDED : TLS_BROKEN;
@@ -324,8 +319,8 @@ export class TlsLayer {
       }
       const start = session.appends ? connection.inEnd : buffers.start(buffer);
       const limit = buffers.limit(session.appends ? connection.inBuffer : buffer);
-      const result = this.stepAside(session, TLS_OPEN, start, limit - start);
-      made = this.words[TLS_WORD_PLAIN_BYTES]!;
+      const result = this.steps.aside(session, TLS_OPEN, start, limit - start);
+      made = this.steps.words[TLS_WORD_PLAIN_BYTES]!;
       this.judge(session, result, made);
       this.flush(connection, session);
       if (made === 0) buffers.free(buffer);
@@ -347,7 +342,7 @@ export class TlsLayer {
 
   /** Takes down what a step of opening came to. */
   private judge(session: TlsSession, result: number, made: number): void {
-    const { words } = this;
+    const { words } = this.steps;
     const messages = words[TLS_WORD_MESSAGES]!;
     session.receivedBytes += made;
     session.heldBytes =
@@ -390,8 +385,7 @@ export class TlsLayer {
     session.outStart = buffers.start(buffer);
     session.outEnd = session.outStart;
     session.outCut = false;
-    for (let index = 0; index < connection.segmentCount; index++)
-      if (!this.seal(connection, session, index)) break;
+    sealQueue(this.loop, this.steps, connection, session);
     if (session.outEnd > session.outStart) this.sendRecords(connection, session);
     else {
       // Only what is broken seals nothing. Its role is told as of something received.
@@ -399,34 +393,6 @@ export class TlsLayer {
       session.state = TLS_BROKEN;
       if (!connection.receiving) this.defer(connection, session);
     }
-  }
-
-  /** Seals a segment. False: not all of it. */
-  private seal(connection: Connection, session: TlsSession, index: number): boolean {
-    const { buffers, sockets, timers } = this.loop;
-    if (index === connection.segmentCount - 1) connection.segmentOpen = false;
-    if (timers.tick - session.burstTick > BURST_PAUSE_TICKS) session.burstBytes = 0;
-    session.burstTick = timers.tick;
-    let start = sockets.segmentStart(connection, index);
-    let left = sockets.segmentBytes(connection, index);
-    const limit = buffers.limit(session.outBuffer);
-    while (left > 0) {
-      const short = BURST_BYTES - session.burstBytes;
-      const most = short > 0 ? RECORD_BYTES_FIRST : TLS_RECORD_BYTES_MAX;
-      const count = short > 0 ? Math.min(left, Math.ceil(short / most) * most) : left;
-      const room = limit - session.outEnd;
-      if (room <= RECORD_GROWTH) return false;
-      this.words[TLS_WORD_RECORD_BYTES] = Math.min(most, room - RECORD_GROWTH);
-      const result = this.step(session, TLS_SEAL, start, count, session.outEnd, room);
-      const sealed = this.words[TLS_WORD_PLAIN_BYTES]!;
-      session.outEnd += this.words[TLS_WORD_OUTPUT_BYTES]!;
-      session.outContentBytes += sealed;
-      session.burstBytes += sealed;
-      start += sealed;
-      left -= sealed;
-      if (result !== TLS_DONE) return false;
-    }
-    return true;
   }
 
   /** Sends handshake messages and alerts that were made aside, unless a send is in flight. */
@@ -490,7 +456,8 @@ export class TlsLayer {
 
   private onSendFailed(connection: Connection, session: TlsSession, result: number): void {
     this.freeOut(session);
-    if (session.state === TLS_SHAKING) this.failHandshake(connection, "the peer has gone");
+    if (session.state === TLS_SHAKING)
+      this.failHandshake(connection, "closed", "the peer has gone");
     else if (session.ending === END_CLOSE) this.loop.sockets.close(connection);
     else this.loop.sent(connection, result);
   }
@@ -526,9 +493,11 @@ export class TlsLayer {
       if (session.kernel >= KERNEL_OUTPUT) {
         // Cut off in the middle of something, the end is not to look like a good one.
         if (!notified && !connection.sending) this.kernel!.sendCloseNotify(connection, session);
-      } else if (!notified) this.stepAside(session, TLS_END, 0, 0);
+      } else if (!notified) this.steps.aside(session, TLS_END, 0, 0);
       this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
       this.flush(connection, session);
+    } else if (session.state === TLS_SHAKING && connection.role === ROLE_CLIENT) {
+      this.failures.noteClient(connection, "timeout", "");
     }
     if (!connection.sending) this.finishEnd(connection, session);
   }
@@ -559,60 +528,5 @@ export class TlsLayer {
     session.reset();
     this.pool.push(session);
     this.sessionCount--;
-  }
-
-  // ── Steps ─────────────────────────────────────────────────────────────────────────────────────
-
-  /** A step on the records received whose own records go aside, to follow those in flight. */
-  private stepAside(
-    session: TlsSession,
-    op: number,
-    plainStart: number,
-    plainBytes: number,
-  ): number {
-    const { buffers } = this.loop;
-    if (session.nextBuffer === BUFFER_NONE) {
-      session.nextBuffer = buffers.takeSmall();
-      if (session.nextBuffer === BUFFER_NONE) {
-        this.words[TLS_WORD_INPUT_BYTES] = 0;
-        this.words[TLS_WORD_PLAIN_BYTES] = 0;
-        return -ENOBUFS;
-      }
-      session.nextEnd = buffers.start(session.nextBuffer);
-    }
-    const room = buffers.limit(session.nextBuffer) - session.nextEnd;
-    const result = this.step(session, op, plainStart, plainBytes, session.nextEnd, room);
-    session.inStart += this.words[TLS_WORD_INPUT_BYTES]!;
-    if (session.inStart === session.inEnd) {
-      buffers.free(session.inBuffer);
-      session.inBuffer = BUFFER_NONE;
-    }
-    session.nextEnd += this.words[TLS_WORD_OUTPUT_BYTES]!;
-    if (session.nextEnd === buffers.start(session.nextBuffer)) {
-      buffers.free(session.nextBuffer);
-      session.nextBuffer = BUFFER_NONE;
-    }
-    return result;
-  }
-
-  private step(
-    session: TlsSession,
-    op: number,
-    plainStart: number,
-    plainBytes: number,
-    outStart: number,
-    outBytes: number,
-  ): number {
-    const { words } = this;
-    const takesInput = op === TLS_HANDSHAKE || op === TLS_OPEN;
-    words[TLS_WORD_OP] = op;
-    words[TLS_WORD_HANDLE] = session.handle;
-    words[TLS_WORD_INPUT] = session.inStart;
-    words[TLS_WORD_INPUT_BYTES] = takesInput ? session.inEnd - session.inStart : 0;
-    words[TLS_WORD_OUTPUT] = outStart;
-    words[TLS_WORD_OUTPUT_BYTES] = outBytes;
-    words[TLS_WORD_PLAIN] = plainStart;
-    words[TLS_WORD_PLAIN_BYTES] = plainBytes;
-    return this.calls.tlsStep(this.loop.owner, this.loop.bytes, 0, words, 0);
   }
 }

@@ -138,7 +138,7 @@ export function onEstablished(loop: EventLoop, peer: Connection): void {
 /** The TLS handshake has failed: like a connect that was refused, but for its reason. */
 export function onHandshakeFailed(loop: EventLoop, peer: Connection, reason: string): void {
   peer.connecting = false;
-  loop.noteHandshake(peer.server!, reason);
+  loop.tls!.failures.noteServer(peer.server!, reason);
   connectFailed(loop, peer.peer!, peer, -EPROTO);
 }
 

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { ADMIN, ADMIN_URL, pageOf, samplesOf } from "../lib/admin.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { type Faults, startWithFaults } from "../lib/faults.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
@@ -12,35 +13,8 @@ import { startServer, type TestServer } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
 import { requestCame, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
-const ADMIN = '[admin]\nlisten = "127.0.0.1:0"\n';
-const ADMIN_URL = /metrics and probes are at (http:\/\/[^"]+)/;
 /** More than the bounds of the histogram have between them. */
 const SLOW_MS = 60;
-
-interface Page {
-  readonly status: number;
-  readonly type: string | null;
-  readonly text: string;
-}
-
-async function pageOf(server: TestServer, path: string, method = "GET"): Promise<Page> {
-  const url = await server.process.until("the admin URL", () => ADMIN_URL.exec(server.log())?.[1]);
-  const response = await fetch(`${url}${path}`, { method, headers: { connection: "close" } });
-  const type = response.headers.get("content-type");
-  return { status: response.status, type, text: await response.text() };
-}
-
-/** The samples of /metrics by name and labels. */
-async function samplesOf(server: TestServer): Promise<Map<string, number>> {
-  const { text } = await pageOf(server, "/metrics");
-  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  const samples = lines.map((line): [string, number] => {
-    const space = line.lastIndexOf(" ");
-    return [line.slice(0, space), Number(line.slice(space + 1))];
-  });
-  assert.equal(new Set(samples.map(([name]) => name)).size, samples.length, "each sample once");
-  return new Map(samples);
-}
 
 function route(prefix: string): string {
   return String.raw`route="path_routes.\"*\".\"${prefix}\""`;

@@ -127,6 +127,7 @@ export class World {
       idPrefix: "51a0b0c0",
       onWake: () => this.onWake(),
       onWarning: (text) => this.warnings.push(text),
+      onNotice: () => {},
     });
   }
 
