@@ -4,7 +4,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import type { OutFile } from "./4-emit/emit.ts";
-import type { Features } from "./ir/features.ts";
+import { ALL_FEATURES, type Features, flagsOf } from "./ir/features.ts";
 
 /**
  * What only the main thread runs is in files of its own: each worker loads the server, and half of
@@ -17,9 +17,6 @@ const SUPERVISOR = "supervisor";
 /** What `--check` runs, and no server. */
 const HOST_CHECK = "host-check";
 const APART = [LOG_PACKAGE, HTTP_PACKAGE, SUPERVISOR, HOST_CHECK];
-
-/** A bundle without a configuration can do everything. */
-const EVERYTHING = { CHECKS: "false", PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" };
 
 /** What of `BundleInput` goes into the server's script. */
 export interface ServerInput {
@@ -52,19 +49,14 @@ import { program } from "./generated/program.ts";
 void serve(program);
 `,
   );
-  const define = {
-    CHECKS: "false",
-    PROXY_ROUTES: String(features.proxyRoutes),
-    OBSERVED: String(features.observed),
-    TLS: String(features.tls),
-  };
+  const define = flagsOf(features);
   return bundleScript(packageRoot, entry, { minify, define, plugins: [inMemory(sources)] });
 }
 
 /** supervisor.cjs and its source map: the main thread of any server. */
 export function bundleSupervisor(packageRoot: string): Promise<[string, Uint8Array][]> {
   const entry = join(packageRoot, "runtime/control", `${SUPERVISOR}.ts`);
-  return bundleScript(packageRoot, entry, { define: EVERYTHING });
+  return bundleScript(packageRoot, entry, { define: flagsOf(ALL_FEATURES) });
 }
 
 async function bundleScript(
@@ -105,7 +97,7 @@ export async function bundlePackage(packageRoot: string, name: string): Promise<
   const result = await build({
     absWorkingDir: packageRoot,
     entryPoints: [name],
-    define: EVERYTHING,
+    define: flagsOf(ALL_FEATURES),
     bundle: true,
     write: false,
     format: "cjs",

@@ -9,6 +9,7 @@ import type { HostFact } from "../runtime/control/host-fact.ts";
 import type { RequestProbe } from "../runtime/control/probe-types.ts";
 import type { OutFile } from "./4-emit/emit.ts";
 import { inMemory } from "./bundle-server.ts";
+import { ALL_FEATURES, flagsOf } from "./ir/features.ts";
 
 /** What the probe's bundle exports; a program is nothing but what a probe takes. */
 interface LoadedProbe {
@@ -65,7 +66,7 @@ async function load<Exports extends object>(
     format: "cjs",
     platform: "node",
     target: "node20",
-    define: { CHECKS: "true", PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" },
+    define: { ...flagsOf(ALL_FEATURES), CHECKS: "true" },
     alias: { zproxy: packageRoot },
     plugins: [inMemory(sources)],
     tsconfigRaw: {},

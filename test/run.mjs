@@ -41,6 +41,10 @@ const GUEST_PATIENCE = "10";
 /** Modules that export `generate(): {path, text}[]` (or a promise of it), paths from the root. */
 const GENERATORS = ["native/generate.ts", "schema/generate.ts", "compiler/diagnostics/generate.ts"];
 
+/** Tests run the data path with every feature; see runtime/data/build-flags.d.ts. */
+const FLAGS = ["PROXY_ROUTES", "FILE_ROUTES", "RATE_LIMITS", "OBSERVED", "TLS"];
+const ALL_FLAGS = Object.fromEntries(FLAGS.map((flag) => [flag, "true"]));
+
 /** Tests that reach this module run the built command, so it is built before they start. */
 const NEEDS_BUILD = "test/lib/server.ts";
 
@@ -62,7 +66,7 @@ async function bundle(entry, folder, checks = true) {
     target: "node20",
     sourcemap: true,
     metafile: true,
-    define: { CHECKS: String(checks), PROXY_ROUTES: "true", OBSERVED: "true", TLS: "true" },
+    define: { ...ALL_FLAGS, CHECKS: String(checks) },
     logLevel: "error",
   });
   return { output, inputs: Object.keys(result.metafile.inputs) };

@@ -55,15 +55,16 @@ class WorkerThread {
     addon.pinThread(start.cpu);
     this.groups = makeGroups(program, start.balance);
     const routes = program.routes.map((settings, at) => new Route(settings, this.groups, at));
-    openRoots(program, routes, addon, start.owner);
-    const memoryFiles = readMemoryFiles(program);
+    if (FILE_ROUTES) openRoots(program, routes, addon, start.owner);
+    const memoryFiles = FILE_ROUTES ? readMemoryFiles(program) : [];
     const serverCount = program.upstreams.reduce((sum, group) => sum + group.servers.length, 0);
     const sockaddrBytes = serverCount * ADDRESSES_MAX * SOCKADDR_STRIDE;
 
     const ring = addon.ringOpen(start.owner, SQ_ENTRIES, CQ_ENTRIES, start.engine);
     const memory = expect(ring, "ringOpen");
     const { handle } = memory;
-    const bytes = arenaBytes(BUFFER_COUNTS, sockaddrBytes + memoryBytes(memoryFiles));
+    const fileBytes = FILE_ROUTES ? memoryBytes(memoryFiles) : 0;
+    const bytes = arenaBytes(BUFFER_COUNTS, sockaddrBytes + fileBytes);
     const hugePages = program.server.hugePages === true;
     const arena = expect(addon.map(start.owner, bytes, hugePages), "mmap");
     this.arena = { pages: arena.pages, bytes };
@@ -76,12 +77,10 @@ class WorkerThread {
       BUFFER_RING_ENTRIES,
     );
     this.sockaddrBase = this.buffers.extraBase;
-    const files = placeMemoryFiles(
-      memoryFiles,
-      routes,
-      this.buffers.bytes,
-      this.sockaddrBase + sockaddrBytes,
-    );
+    const filesAt = this.sockaddrBase + sockaddrBytes;
+    const files = FILE_ROUTES
+      ? placeMemoryFiles(memoryFiles, routes, this.buffers.bytes, filesAt)
+      : null;
     this.wakeFd = addon.eventfd(start.owner);
     const { channelSize, accessLog } = program.server.logging;
     const log = new LogRingWriter(start.logMemory, channelSize, sayFilling);
@@ -101,7 +100,8 @@ class WorkerThread {
       tls: tlsParts(program, start, this.groups, addon),
       matchRoute: program.matchRoute,
       isTrustedProxy: program.server.isTrustedProxy ?? null,
-      rateLimiter: start.rateWords && new RateLimiter(start.rateWords, start.owner),
+      rateLimiter:
+        RATE_LIMITS && start.rateWords ? new RateLimiter(start.rateWords, start.owner) : null,
       idPrefix: randomBytes(4).toString("hex"),
       accessLog: accessLog ? log : undefined,
       metrics: start.metricsMemory ? new WorkerMetrics(start.metricsMemory) : undefined,

@@ -9,3 +9,9 @@ declare const OBSERVED: boolean;
 
 /** Clients or servers are spoken to with TLS. */
 declare const TLS: boolean;
+
+/** Some route serves files. */
+declare const FILE_ROUTES: boolean;
+
+/** Some route limits how often a client may come. */
+declare const RATE_LIMITS: boolean;

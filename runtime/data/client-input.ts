@@ -243,7 +243,7 @@ function dispatch(
     return;
   }
   if (PROXY_ROUTES && route.isProxy) proxy.begin(loop, connection, route);
-  else files.begin(loop, connection, route);
+  else if (FILE_ROUTES) files.begin(loop, connection, route);
 }
 
 /** A pipelined request may have waited for the exchange that has just ended. */

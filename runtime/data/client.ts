@@ -216,7 +216,7 @@ export function onSent(loop: EventLoop, connection: Connection, result: number):
   if (!empty) {
     loop.timers.set(connection.slot, WRITE_TIMEOUT_MS);
     loop.sockets.send(connection);
-  } else if (connection.fileSending) {
+  } else if (FILE_ROUTES && connection.fileSending) {
     continueSending(loop, connection);
     return;
   } else if (connection.closeWhenSent) {

@@ -83,7 +83,7 @@ export interface LoopParts {
   readonly listeners: readonly number[];
   readonly wakeFd: number;
   readonly routes: readonly Route[];
-  readonly files: FileStore;
+  readonly files: FileStore | null;
   /** Null: the program does without TLS. */
   readonly tls: TlsParts | null;
   readonly matchRoute: MatchRoute;
@@ -141,8 +141,8 @@ export class EventLoop implements CompletionSink {
   readonly matchRoute: MatchRoute;
   readonly isTrustedProxy: ((peer: ClientAddress) => boolean) | null;
   readonly rateLimiter: RateLimiter | null;
-  readonly files: FileStore;
-  readonly fileCache: FileCache;
+  readonly files: FileStore | null;
+  readonly fileCache: FileCache | null;
   /** The tick at which each slot's client was last left waiting for; -1: it has asked nothing. */
   readonly idleSince: Int32Array;
   /** Client addresses as text, ADDRESS_BYTES_MAX a slot; filled when first needed. */
@@ -194,7 +194,7 @@ export class EventLoop implements CompletionSink {
       parts.table,
       parts.slotCountMax,
       parts.owners,
-      (file) => this.fileCache.release(file),
+      (file) => this.fileCache?.release(file),
       this.tls,
     );
     this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
@@ -207,7 +207,7 @@ export class EventLoop implements CompletionSink {
     this.isTrustedProxy = parts.isTrustedProxy;
     this.rateLimiter = parts.rateLimiter;
     this.files = parts.files;
-    this.fileCache = new FileCache(parts.calls);
+    this.fileCache = FILE_ROUTES ? new FileCache(parts.calls) : null;
     this.idleSince = new Int32Array(parts.slotCountMax);
     this.addresses = new Uint8Array(parts.slotCountMax * ADDRESS_BYTES_MAX);
     this.writeOpenHow(OPEN_HOW_BENEATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
@@ -267,7 +267,7 @@ export class EventLoop implements CompletionSink {
     this.armWake();
     this.armAccepts();
     while (!(this.draining && this.table.clientCount === 0)) this.turn(TICK_MS);
-    this.fileCache.clear();
+    if (FILE_ROUTES) this.fileCache!.clear();
   }
 
   /** One turn, waiting at most `timeoutMs`. */
@@ -283,7 +283,7 @@ export class EventLoop implements CompletionSink {
     this.clockMs = clockMs;
     this.replies.setClock(this.clock[CLOCK_REALTIME_SECS]!);
     this.timers.elapse(elapsedMs);
-    this.fileCache.expire(this.timers.tick);
+    if (FILE_ROUTES) this.fileCache!.expire(this.timers.tick);
     const completions = this.ring.reap(this);
     this.timers.fire(this);
     if (OBSERVED && this.metrics !== null)
@@ -348,13 +348,13 @@ export class EventLoop implements CompletionSink {
         if (PROXY_ROUTES) upstream.onConnected(this, connection, result);
         return;
       case USER_OP_FILE_OPEN:
-        files.onOpened(this, connection, result);
+        if (FILE_ROUTES) files.onOpened(this, connection, result);
         return;
       case USER_OP_FILE_READ:
-        fileAnswer.onRead(this, connection, result);
+        if (FILE_ROUTES) fileAnswer.onRead(this, connection, result);
         return;
       case USER_OP_POLL:
-        fileAnswer.continueSending(this, connection);
+        if (FILE_ROUTES) fileAnswer.continueSending(this, connection);
         return;
     }
   }

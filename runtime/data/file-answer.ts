@@ -90,7 +90,7 @@ function release(loop: EventLoop, connection: Connection): void {
   const { file } = connection;
   connection.fileSending = false;
   connection.file = null;
-  if (file !== null && file.fd >= 0) loop.fileCache.release(file);
+  if (file !== null && file.fd >= 0) loop.fileCache!.release(file);
   loop.buffers.free(connection.fileBuffer);
   connection.fileBuffer = BUFFER_NONE;
 }
@@ -294,7 +294,7 @@ function sendParts(loop: EventLoop, connection: Connection, file: FileEntry, cou
     length += writePartHead(loop, file, from, to, start) - start + (to - from); // overwritten below
   }
   let at = replies.writeDate(writeBytes(bytes, start, PARTIAL));
-  at = writeBytes(bytes, writeBytes(bytes, at, MULTIPART), loop.files.boundary);
+  at = writeBytes(bytes, writeBytes(bytes, at, MULTIPART), loop.files!.boundary);
   at = writeBytes(bytes, at, LINE_END);
   at = file.writeLines(bytes, at, file.validatorsStart, file.validatorsEnd);
   at = writeDecimal(bytes, writeBytes(bytes, at, CONTENT_LENGTH), length);
@@ -314,7 +314,7 @@ function writePartHead(
   start: number,
 ): number {
   const { bytes } = loop;
-  let at = writeBytes(bytes, writeBytes(bytes, start, DELIMITER), loop.files.boundary);
+  let at = writeBytes(bytes, writeBytes(bytes, start, DELIMITER), loop.files!.boundary);
   at = writeBytes(bytes, at, LINE_END);
   at = file.writeLines(bytes, at, 0, file.validatorsStart);
   at = writeContentRange(bytes, at, from, to, file.size);
@@ -325,7 +325,7 @@ function writeLastDelimiter(loop: EventLoop, start: number): number {
   const at = writeBytes(loop.bytes, start, DELIMITER);
   return writeBytes(
     loop.bytes,
-    writeBytes(loop.bytes, at, loop.files.boundary),
+    writeBytes(loop.bytes, at, loop.files!.boundary),
     CLOSE_DELIMITER_END,
   );
 }

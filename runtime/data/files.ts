@@ -124,7 +124,7 @@ function writePath(loop: EventLoop, route: Route, start: number, end: number, to
 
 function open(loop: EventLoop, connection: Connection, route: Route, start: number): void {
   const { fileCache, bytes, timers } = loop;
-  const file = fileCache.find(route.rootFd, bytes, start, connection.pathEnd, timers.tick);
+  const file = fileCache!.find(route.rootFd, bytes, start, connection.pathEnd, timers.tick);
   if (file === null) submitOpen(loop, connection, route, start);
   else answer(loop, connection, file);
 }
@@ -175,7 +175,7 @@ export function onOpened(loop: EventLoop, connection: Connection, result: number
     return;
   }
   const { bytes, timers } = loop;
-  const file = loop.fileCache.add(
+  const file = loop.fileCache!.add(
     result,
     route.rootFd,
     bytes,
@@ -184,7 +184,7 @@ export function onOpened(loop: EventLoop, connection: Connection, result: number
     timers.tick,
   );
   file.describe(
-    loop.files.typeOf(bytes, start, connection.pathEnd),
+    loop.files!.typeOf(bytes, start, connection.pathEnd),
     status[FILE_STATUS_SIZE]!,
     status[FILE_STATUS_MTIME_SECS]!,
     status[FILE_STATUS_MTIME_NANOS]!,
@@ -242,6 +242,6 @@ function serveMemory(loop: EventLoop, connection: Connection, route: Route, star
     index = memory.get(bytes, start, connection.pathEnd);
   }
   if (index < 0) refuse(loop, connection, 404);
-  else if (files.memory[index]!.forbidden) refuse(loop, connection, 403);
-  else answer(loop, connection, files.memory[index]!);
+  else if (files!.memory[index]!.forbidden) refuse(loop, connection, 403);
+  else answer(loop, connection, files!.memory[index]!);
 }

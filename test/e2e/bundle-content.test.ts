@@ -53,6 +53,32 @@ test("a configuration with upstreams holds proxy code", async () => {
   for (const module of PROXY_MODULES) assert.ok(modules.includes(module), module);
 });
 
+/** Modules that only a request for a file needs. */
+const FILE_MODULES = [
+  ...["files", "file-answer", "file-cache", "file-conditions", "file-ranges", "file-store"].map(
+    (name) => `runtime/data/${name}.ts`,
+  ),
+  "runtime/control/file-loader.ts",
+  "node_modules/mrmime/index.mjs",
+];
+
+test("a configuration without files holds no code for files, one with them does", async () => {
+  const [without, with_] = await Promise.all([serverText(PROXY), serverText(FILES)]);
+  const modules = (text: string): string[] =>
+    Array.from(text.matchAll(/^\/\/ (\S+\.m?[jt]s)$/gm), ([, path]) => path!);
+  for (const module of FILE_MODULES) {
+    assert.ok(!modules(without).includes(module), module);
+    assert.ok(modules(with_).includes(module), module);
+  }
+});
+
+test("rates are counted only where a route limits them", async () => {
+  const trace = /RateLimiter = class/;
+  const limited = `${PROXY}security = { rate_limit_requests_per_min = 1 }\n`;
+  assert.ok(!trace.test(await serverText(PROXY)));
+  assert.ok(trace.test(await serverText(limited)));
+});
+
 test("a configuration without an access log has nothing that follows requests", async () => {
   const logged = `[logging]\naccess_log = true\n${PROXY}`;
   const traces = [/ExchangeObserver = class/, /(?<!if \(false\) \S*)\.queuedBytes\[/];

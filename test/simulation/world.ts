@@ -186,7 +186,7 @@ export class World {
       throw new Violation(`slots: ${table.inUse} ${table.clientCount} ${table.upstreamCount}`);
     if (this.connectionCounts[0] !== 0) throw new Violation("the limit counts a connection");
     if (loop.timers.active !== 0) throw new Violation(`${loop.timers.active} timers left`);
-    if (loop.fileCache.size !== 0) throw new Violation(`${loop.fileCache.size} files are cached`);
+    if (loop.fileCache!.size !== 0) throw new Violation(`${loop.fileCache!.size} files are cached`);
     for (const { servers } of groups) {
       for (const { idleCount, idleTop } of servers)
         if (idleCount !== 0 || idleTop !== null) throw new Violation("a pool is not empty");
