@@ -110,7 +110,7 @@ rule("a source file opens with why it exists", CODE, ({ path, lines }, offence) 
 
 rule("file names are kebab-case", FILES, ({ path }, offence) => {
   const name = basename(path);
-  const isDocument = /^[A-Z]+(\.md)?$/.test(name);
+  const isDocument = /^([A-Z]+(\.md)?|Dockerfile(\.dockerignore)?)$/.test(name);
   if (!isDocument && !/^\.?[a-z0-9]+([.-][a-z0-9]+)*$/.test(name)) offence(0, name);
 });
 

@@ -11,6 +11,7 @@ const PACKAGES = {
   ab: "apache2-utils",
   curl: "curl",
   haproxy: "haproxy",
+  jq: "jq",
   ncat: "ncat",
   nginx: "nginx-light",
   openssl: "openssl",
@@ -18,6 +19,7 @@ const PACKAGES = {
   python3: "python3",
   script: "bsdutils",
   strace: "strace",
+  "systemd-analyze": "systemd",
   wrk: "wrk",
 } as const;
 
