@@ -77,6 +77,8 @@ class ScriptedRun {
       cqEntries: 128,
       slotCountMax: 32,
       fdMax: 64,
+      fixedFileCount: 32,
+      rateLimiter: null,
       connectionsMax: 0,
       addressesPerServer: 1,
       realtimeSecs: Math.floor(Date.now() / 1000),
@@ -88,7 +90,7 @@ class ScriptedRun {
     const wire = this.makeWire(CLIENT_ADDRESS);
     this.client = new ScriptedClient(this, wire);
     wire.actor = this.client;
-    world.kernel.arrive(world.listener, wire);
+    world.kernel.arrive(world.listeners[0], wire);
   }
 
   play(): Observation {

@@ -46,6 +46,8 @@ export class SocketFile {
   send: Operation | null = null;
   poll: Operation | null = null;
   connect: Operation | null = null;
+  /** It stands in the ring's table of files. */
+  registered = false;
   /** Its descriptor is closed; it lives as long as an operation on it does. */
   closed = false;
 

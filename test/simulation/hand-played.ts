@@ -94,6 +94,8 @@ export class HandPlayed {
       cqEntries: 128,
       slotCountMax: 32,
       fdMax: 64,
+      fixedFileCount: 32,
+      rateLimiter: null,
       connectionsMax: 0,
       addressesPerServer: 1,
       realtimeSecs: REALTIME_SECS,
@@ -103,7 +105,7 @@ export class HandPlayed {
     const { world } = this;
     world.onWake = () => world.loop.drain();
     this.client = new Peer(this.makeWire(CLIENT_ADDRESS));
-    world.kernel.arrive(world.listener, this.client.wire);
+    world.kernel.arrive(world.listeners[0], this.client.wire);
   }
 
   /** Lets something happen so many virtual milliseconds after the start. */

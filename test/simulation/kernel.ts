@@ -42,6 +42,8 @@ export class Kernel {
   readonly faults: Faults;
   readonly random: Random;
   readonly fds: (Descriptor | null)[] = [];
+  /** Files that are registered with the ring, by slot. */
+  readonly fixedFiles: (SocketFile | null)[];
   readonly surroundings: Surroundings;
   readonly ownerMark: number;
   private readonly fdMax: number;
@@ -65,6 +67,7 @@ export class Kernel {
     surroundings: Surroundings,
     owner: number,
     fdMax: number,
+    fixedFileCount: number,
   ) {
     this.memory = memory;
     this.schedule = schedule;
@@ -74,6 +77,7 @@ export class Kernel {
     this.surroundings = surroundings;
     this.ownerMark = owner + 1;
     this.fdMax = fdMax;
+    this.fixedFiles = new Array<SocketFile | null>(fixedFileCount).fill(null);
     this.owners = new Uint8Array(fdMax);
     for (let fd = 0; fd < FIRST_FD; fd++) this.fds.push(new EventFile());
   }
@@ -112,6 +116,28 @@ export class Kernel {
     return socket;
   }
 
+  /** A socket that is registered with the ring; null: none is, as registering it has failed. */
+  fixedSocketOf(index: number, what: string): SocketFile | null {
+    const socket = this.fixedFiles[index];
+    if (socket === undefined) throw new Violation(`${what}: file ${index} is beyond the table`);
+    if (socket?.closed === true) throw new Violation(`${what}: its descriptor is closed`);
+    return socket;
+  }
+
+  /** Puts a socket into the table of files, or takes out what is there. */
+  setFixedFile(index: number, socket: SocketFile | null, what: string): void {
+    if (index >= this.fixedFiles.length)
+      throw new Violation(`${what}: file ${index} is beyond the table`);
+    const before = this.fixedFiles[index] ?? null;
+    if (before !== null && socket !== null)
+      throw new Violation(`${what}: file ${index} is registered already`);
+    this.fixedFiles[index] = socket;
+    if (socket !== null) socket.registered = true;
+    if (before === null) return;
+    before.registered = false;
+    this.releaseIfUnused(before);
+  }
+
   closeFd(fd: number, what: string): void {
     const descriptor = this.descriptorOf(fd, what);
     this.fds[fd] = null;
@@ -122,7 +148,8 @@ export class Kernel {
 
   /** A socket says FIN or RST when nothing refers to it any more. */
   releaseIfUnused(socket: SocketFile): void {
-    if (!socket.closed || socket.waiting.length > 0 || socket.wire === null) return;
+    if (!socket.closed || socket.registered || socket.wire === null) return;
+    if (socket.waiting.length > 0) return;
     const { wire } = socket;
     socket.wire = null;
     wire.onServerChange = () => {};

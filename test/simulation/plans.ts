@@ -23,6 +23,7 @@ export interface RunPlan {
   readonly cqEntries: number;
   readonly slotCountMax: number;
   readonly fdMax: number;
+  readonly fixedFileCount: number;
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
   /** The first server of each group is found unhealthy. */
@@ -95,6 +96,7 @@ export function drawRun(random: Random): RunPlan {
     slotCountMax: fewSlots ? random.between(2, 6) : 64,
     connectionsMax,
     sickServers: chance(random, 0.1),
+    fixedFileCount: random.pick([0, 64, 64, 3]),
     fdMax: chance(random, 0.1) ? random.between(12, 20) : 128,
     excuse,
     latencyUs: random.pick([10, 300, 5000, 40_000]),

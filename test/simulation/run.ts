@@ -96,6 +96,7 @@ export class Run {
           history.excuse ??= reason;
         },
       },
+      rateLimiter: null,
       addressesPerServer: 2,
       realtimeSecs: REALTIME_SECS,
       secondsMax: SECONDS_MAX,
@@ -183,7 +184,7 @@ export class Run {
     this.clients.push(client);
     this.waiting++;
     schedule.after(random.below(random.pick([1, 50_000, 2_000_000])), () => {
-      world.kernel.arrive(world.listener, wire);
+      world.kernel.arrive(random.pick(world.listeners), wire);
       client.start();
     });
   }

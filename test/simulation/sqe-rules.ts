@@ -9,6 +9,7 @@ import {
   IORING_OP_ASYNC_CANCEL,
   IORING_OP_CLOSE,
   IORING_OP_CONNECT,
+  IORING_OP_FILES_UPDATE,
   IORING_OP_OPENAT2,
   IORING_OP_POLL_ADD,
   IORING_OP_READ,
@@ -16,6 +17,7 @@ import {
   IORING_OP_SEND,
   IORING_RECVSEND_POLL_FIRST,
   IOSQE_BUFFER_SELECT,
+  IOSQE_FIXED_FILE,
   MSG_MORE,
   MSG_NOSIGNAL,
   OPEN_HOW_BYTES,
@@ -43,13 +45,15 @@ const RULES: ReadonlyMap<number, Rule> = new Map([
   [IORING_OP_POLL_ADD, { name: "poll", allows: isPoll }],
   [IORING_OP_READ, { name: "read", allows: isRead }],
   [IORING_OP_OPENAT2, { name: "openat2", allows: isOpen }],
+  [IORING_OP_FILES_UPDATE, { name: "files update", allows: isFilesUpdate }],
 ]);
 
 /** Asserts that the kernel would take the SQE; returns what to call the operation. */
 export function expectFields(sqe: Sqe): string {
   const rule = RULES.get(sqe.opcode);
   if (rule === undefined) throw new Violation(`unknown opcode ${sqe.opcode}`);
-  const what = `${rule.name} of slot ${sqe.slot} on descriptor ${sqe.fd}`;
+  const named = (sqe.flags & IOSQE_FIXED_FILE) === 0 ? "descriptor" : "file";
+  const what = `${rule.name} of slot ${sqe.slot} on ${named} ${sqe.fd}`;
   if (!rule.allows(sqe)) throw new Violation(`${what}: EINVAL ${JSON.stringify(sqe)}`);
   return what;
 }
@@ -65,16 +69,18 @@ function hasNoAddress({ addrLow, addrHigh }: Sqe): boolean {
 function isReceive(sqe: Sqe): boolean {
   const plainFlags = (sqe.ioprio & ~IORING_RECVSEND_POLL_FIRST) === 0 && sqe.opFlags === 0;
   if (!plainFlags || !hasNoOffset(sqe)) return false;
-  if (sqe.flags === IOSQE_BUFFER_SELECT)
+  const flags = sqe.flags & ~IOSQE_FIXED_FILE;
+  if (flags === IOSQE_BUFFER_SELECT)
     return hasNoAddress(sqe) && sqe.len === 0 && (sqe.bufferGroup === 0 || sqe.bufferGroup === 1);
-  return sqe.flags === 0 && sqe.addr >= 0 && sqe.len > 0 && sqe.bufferGroup === 0;
+  return flags === 0 && sqe.addr >= 0 && sqe.len > 0 && sqe.bufferGroup === 0;
 }
 
 function isSend(sqe: Sqe): boolean {
   const { flags, ioprio, opFlags, bufferGroup } = sqe;
   const known = MSG_NOSIGNAL | MSG_MORE;
   if ((opFlags & MSG_NOSIGNAL) === 0 || (opFlags & ~known) !== 0) return false;
-  return flags === 0 && ioprio === 0 && bufferGroup === 0 && hasNoOffset(sqe) && sqe.len > 0;
+  const plain = (flags & ~IOSQE_FIXED_FILE) === 0 && ioprio === 0 && bufferGroup === 0;
+  return plain && hasNoOffset(sqe) && sqe.len > 0;
 }
 
 function isConnect(sqe: Sqe): boolean {
@@ -114,4 +120,10 @@ function isRead(sqe: Sqe): boolean {
 function isOpen(sqe: Sqe): boolean {
   const plain = sqe.flags === 0 && sqe.ioprio === 0 && sqe.opFlags === 0 && sqe.bufferGroup === 0;
   return plain && sqe.addr >= 0 && sqe.len === OPEN_HOW_BYTES && sqe.offHigh !== 0;
+}
+
+/** One word for each file, read when the submission is taken. */
+function isFilesUpdate(sqe: Sqe): boolean {
+  const plain = sqe.flags === 0 && sqe.ioprio === 0 && sqe.opFlags === 0 && sqe.bufferGroup === 0;
+  return plain && sqe.fd === -1 && sqe.addr >= 0 && sqe.len === 1 && sqe.offHigh === 0;
 }

@@ -3,16 +3,19 @@
 
 import {
   EAGAIN,
+  EBADF,
   ECANCELED,
   EIO,
   EMFILE,
   ENFILE,
   ENOBUFS,
   ENOENT,
+  ENOMEM,
   IORING_OP_ACCEPT,
   IORING_OP_ASYNC_CANCEL,
   IORING_OP_CLOSE,
   IORING_OP_CONNECT,
+  IORING_OP_FILES_UPDATE,
   IORING_OP_OPENAT2,
   IORING_OP_POLL_ADD,
   IORING_OP_READ,
@@ -20,6 +23,7 @@ import {
   IORING_OP_SEND,
   IORING_RECVSEND_POLL_FIRST,
   IOSQE_BUFFER_SELECT,
+  IOSQE_FIXED_FILE,
 } from "zproxy/native/abi.ts";
 import { endReceive, lacksBuffer, tryNow } from "./completions.ts";
 import {
@@ -60,14 +64,25 @@ export function take(kernel: Kernel, sqe: Sqe): void {
       return takeRead(kernel, operation);
     case IORING_OP_OPENAT2:
       return takeOpen(kernel, operation);
+    case IORING_OP_FILES_UPDATE:
+      return takeFilesUpdate(kernel, operation);
   }
 }
 
-/** The socket of an operation, which must be the connection's own. */
-function socketFor(kernel: Kernel, operation: Operation): SocketFile {
+/**
+ * The socket of an operation, which must be the connection's own. Null: the operation has failed,
+ * as its file could not be registered.
+ */
+function socketFor(kernel: Kernel, operation: Operation): SocketFile | null {
   const { sqe, what } = operation;
-  const socket = kernel.socketOf(sqe.fd, what);
+  const isFixed = (sqe.flags & IOSQE_FIXED_FILE) !== 0;
+  const socket = isFixed ? kernel.fixedSocketOf(sqe.fd, what) : kernel.socketOf(sqe.fd, what);
   operation.socket = socket;
+  if (socket === null) {
+    if (kernel.faults.operationFails === 0) throw new Violation(`${what}: EBADF`);
+    kernel.finish(operation, -EBADF);
+    return null;
+  }
   const generation = sqe.opGeneration & 0xffffff;
   if (socket.slot < 0) {
     const key = sqe.slot * 0x1000000 + generation;
@@ -78,7 +93,7 @@ function socketFor(kernel: Kernel, operation: Operation): SocketFile {
     const { wire } = socket;
     if (wire !== null) watch(kernel, socket, wire);
   } else if (socket.slot !== sqe.slot || socket.generation !== generation) {
-    throw new Violation(`${what}: descriptor ${sqe.fd} is slot ${socket.slot}'s`);
+    throw new Violation(`${what}: the socket is slot ${socket.slot}'s`);
   }
   return socket;
 }
@@ -93,6 +108,7 @@ export function watch(kernel: Kernel, socket: SocketFile, wire: Wire): void {
 function takeReceive(kernel: Kernel, operation: Operation): void {
   const { sqe, what } = operation;
   const socket = socketFor(kernel, operation);
+  if (socket === null) return;
   if (socket.receive !== null) throw new Violation(`${what}: a receive is under way`);
   socket.receive = operation;
   if ((sqe.flags & IOSQE_BUFFER_SELECT) === 0)
@@ -106,6 +122,7 @@ function takeReceive(kernel: Kernel, operation: Operation): void {
 function takeSend(kernel: Kernel, operation: Operation): void {
   const { sqe, what } = operation;
   const socket = socketFor(kernel, operation);
+  if (socket === null) return;
   if (socket.send !== null) throw new Violation(`${what}: a send is under way`);
   socket.send = operation;
   operation.hold = kernel.memory.holdForReading(sqe.addr, sqe.len, what);
@@ -115,6 +132,7 @@ function takeSend(kernel: Kernel, operation: Operation): void {
 
 function takePoll(kernel: Kernel, operation: Operation): void {
   const socket = socketFor(kernel, operation);
+  if (socket === null) return;
   if (socket.poll !== null) throw new Violation(`${operation.what}: a poll is under way`);
   socket.poll = operation;
   kernel.wake(operation);
@@ -123,6 +141,7 @@ function takePoll(kernel: Kernel, operation: Operation): void {
 function takeConnect(kernel: Kernel, operation: Operation): void {
   const { sqe, what } = operation;
   const socket = socketFor(kernel, operation);
+  if (socket === null) return;
   if (socket.connect !== null || socket.wire !== null)
     throw new Violation(`${what}: EISCONN or EALREADY`);
   socket.connect = operation;
@@ -250,4 +269,30 @@ function openPath(kernel: Kernel, root: OpenFolder, path: string): Descriptor | 
   const found = kernel.disk.find(root.root, path);
   if (typeof found === "number") return found;
   return found === "folder" ? new OpenFolder("") : new OpenFile(found);
+}
+
+/** Takes effect at once; its completion may take its time. */
+function takeFilesUpdate(kernel: Kernel, operation: Operation): void {
+  const { sqe, what } = operation;
+  const { memory, random, faults } = kernel;
+  memory.expectInside(sqe.addr, 4, what);
+  const fd = memory.arenaBytes.readInt32LE(sqe.addr);
+  const generation = sqe.opGeneration & 0xffffff;
+  let result = 1;
+  if (fd >= 0) {
+    const socket = kernel.socketOf(fd, what);
+    if (socket.slot !== sqe.slot || socket.generation !== generation)
+      throw new Violation(`${what}: descriptor ${fd} is slot ${socket.slot}'s`);
+    if (chance(random, faults.operationFails)) {
+      result = -ENOMEM;
+      kernel.surroundings.excuse("a file is not registered");
+    } else kernel.setFixedFile(sqe.offLow, socket, what);
+  } else {
+    const before = kernel.fixedFiles[sqe.offLow] ?? null;
+    if (before !== null && (before.slot !== sqe.slot || before.generation !== generation))
+      throw new Violation(`${what}: the file is slot ${before.slot}'s`);
+    kernel.setFixedFile(sqe.offLow, null, what);
+  }
+  if (!chance(random, faults.late)) kernel.finish(operation, result);
+  else kernel.schedule.after(random.below(LATE_US), () => kernel.finish(operation, result));
 }

@@ -11,6 +11,7 @@ import { ConnectionTable } from "zproxy/runtime/data/connection.ts";
 import { ConnectionLimit } from "zproxy/runtime/data/connection-limit.ts";
 import { EventLoop } from "zproxy/runtime/data/event-loop.ts";
 import { FileStore } from "zproxy/runtime/data/file-store.ts";
+import type { RateLimiter } from "zproxy/runtime/data/rate-limiter.ts";
 import { Ring } from "zproxy/runtime/data/ring.ts";
 import { Route } from "zproxy/runtime/data/route.ts";
 import { TICK_MS } from "zproxy/runtime/data/timer-wheel.ts";
@@ -44,6 +45,9 @@ export interface WorldSettings {
   readonly cqEntries: number;
   readonly slotCountMax: number;
   readonly fdMax: number;
+  /** Connections below this slot can be registered with the ring. */
+  readonly fixedFileCount: number;
+  readonly rateLimiter: RateLimiter | null;
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
   /** How many addresses the name of each upstream server has. */
@@ -70,7 +74,7 @@ export class World {
   readonly loop: EventLoop;
   readonly table: ConnectionTable;
   readonly buffers: CheckedBuffers;
-  readonly listener = new Listener();
+  readonly listeners = [new Listener(), new Listener()] as const;
   readonly groups: readonly UpstreamGroup[];
   readonly warnings: string[] = [];
   private readonly settings: WorldSettings;
@@ -96,7 +100,18 @@ export class World {
     const { sqEntries, cqEntries } = settings;
     this.memory = new SharedMemory(arena, sqEntries, cqEntries, bufferRingEntries);
     const { memory, schedule } = this;
-    this.kernel = new Kernel(memory, schedule, random, faults, disk, surroundings, OWNER, fdMax);
+    const { fixedFileCount } = settings;
+    this.kernel = new Kernel(
+      memory,
+      schedule,
+      random,
+      faults,
+      disk,
+      surroundings,
+      OWNER,
+      fdMax,
+      fixedFileCount,
+    );
     const { kernel } = this;
     this.buffers = new CheckedBuffers(memory.arena, counts, memory.bufferRings, bufferRingEntries);
     this.files = this.openFiles(program, routes, this.buffers.extraBase + sockaddrBytes);
@@ -109,21 +124,21 @@ export class World {
     kernel.owners[wakeFd] = OWNER + 1;
     this.loop = new EventLoop({
       owner: OWNER,
-      ring: new Ring(memory.ring, (...args) => this.enter(...args)),
+      ring: new Ring(memory.ring, (...args) => this.enter(...args), fixedFileCount),
       buffers: this.buffers,
       table: this.table,
       slotCountMax: settings.slotCountMax,
       calls: directCalls(kernel),
       owners: kernel.owners,
       clock: this.clock,
-      listeners: [kernel.open(this.listener)],
+      listeners: this.listeners.map((listener) => kernel.open(listener)),
       wakeFd,
       routes,
       files: this.files,
       matchRoute: program.matchRoute,
       isTrustedProxy: program.server.isTrustedProxy ?? null,
       tls: null,
-      rateLimiter: null,
+      rateLimiter: settings.rateLimiter,
       idPrefix: "51a0b0c0",
       onWake: () => this.onWake(),
       onWarning: (text) => this.warnings.push(text),
@@ -198,6 +213,8 @@ export class World {
       if (owned !== (descriptor === this.wake))
         throw new Violation(`descriptor ${fd} has the owner ${kernel.owners[fd]}`);
     }
+    const fixed = kernel.fixedFiles.findIndex((file) => file !== null);
+    if (fixed >= 0) throw new Violation(`file ${fixed} is left registered`);
     if (kernel.pending !== 1) throw new Violation(`${kernel.pending} operations are left`);
   }
 
