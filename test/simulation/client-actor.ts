@@ -2,6 +2,7 @@
 // planned, and hold every byte of an answer against the request it belongs to.
 
 import type { Random } from "../lib/random.ts";
+import type { CheckedRateLimiter } from "./checked-rate-limiter.ts";
 import { allowsCut, allowsError, type Exchange, patternOf, type RunHistory } from "./exchange.ts";
 import { Violation } from "./faults.ts";
 import { type BodyRule, type Head, HttpReader } from "./http-reader.ts";
@@ -37,6 +38,7 @@ export class ClientActor implements Actor {
   private readonly plan: ClientPlan;
   private readonly wire: Wire;
   private readonly exchanges: readonly Exchange[];
+  private readonly limiter: CheckedRateLimiter;
   private readonly onDone: () => void;
   private readonly reader: HttpReader;
   private sent = 0;
@@ -58,6 +60,7 @@ export class ClientActor implements Actor {
     plan: ClientPlan,
     wire: Wire,
     exchanges: readonly Exchange[],
+    limiter: CheckedRateLimiter,
     onDone: () => void,
   ) {
     this.schedule = schedule;
@@ -66,6 +69,7 @@ export class ClientActor implements Actor {
     this.plan = plan;
     this.wire = wire;
     this.exchanges = exchanges;
+    this.limiter = limiter;
     this.onDone = onDone;
     this.reader = new HttpReader({
       onHead: (head) => this.onHead(head),
@@ -273,6 +277,7 @@ export class ClientActor implements Actor {
     }
     const { broke } = this;
     if (fields.has("x-id")) this.expectAnswer(current, status, head, body);
+    else if (status === 429) this.expectLimited(current, fields, body);
     else if (current.plan.local !== null && status === current.plan.local.status)
       expectLocal(current.plan, head, body, this.history.excuse !== null);
     else this.expectError(current, status, body);
@@ -303,10 +308,25 @@ export class ClientActor implements Actor {
       throw new Violation(`${this.name} sees the end of ${current.id} before it was sent`);
   }
 
-  private expectError(current: Exchange, status: number, body: Uint8Array): void {
+  private expectLimited(current: Exchange, fields: Head["fields"], body: Uint8Array): void {
+    const wait = fields.get("retry-after");
+    if (!current.plan.target.startsWith("/limited") || current.deliveries > 0)
+      throw new Violation(`${this.name} sees 429 as answer to ${current.id}`);
+    if (!this.limiter.seeRefusal(current.client, Number(wait)))
+      throw new Violation(`${this.name} is told to wait for ${wait} s by nobody`);
+    this.expectOwnText(current, 429, body);
+  }
+
+  private expectOwnText(current: Exchange, status: number, body: Uint8Array): void {
     const text = Buffer.from(body).toString("latin1");
     const isOwn = current.plan.method === "HEAD" ? text === "" : OWN_TEXT.test(text);
     if (!isOwn) throw new Violation(`${this.name} sees a ${status} that is nobody's: ${text}`);
+  }
+
+  private expectError(current: Exchange, status: number, body: Uint8Array): void {
+    // A file that was cut short has other validators.
+    if (current.plan.local !== null && this.history.excuse !== null && status < 417) return;
+    this.expectOwnText(current, status, body);
     if (this.broke) return;
     if (!allowsError(current, this.history, status))
       throw new Violation(`${this.name} sees a ${status} as answer to ${current.id}`);

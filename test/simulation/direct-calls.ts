@@ -17,6 +17,7 @@ import { sendError } from "./completions.ts";
 import { SocketFile } from "./descriptors.ts";
 import { chance, Violation } from "./faults.ts";
 import type { Kernel } from "./kernel.ts";
+import { MTIME_NANOS } from "./world.ts";
 
 /** sendfile(2) moves at most so much: what a pipe holds. */
 const SENDFILE_BYTES = 65536;
@@ -60,7 +61,7 @@ function fileStatus(kernel: Kernel, fd: number, words: Float64Array, offset: num
   if (descriptor.kind === "file") {
     words[offset + FILE_STATUS_SIZE] = descriptor.file.bytes.length;
     words[offset + FILE_STATUS_MTIME_SECS] = descriptor.file.mtimeSecs;
-    words[offset + FILE_STATUS_MTIME_NANOS] = 7;
+    words[offset + FILE_STATUS_MTIME_NANOS] = MTIME_NANOS;
   }
   return 0;
 }

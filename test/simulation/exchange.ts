@@ -49,6 +49,8 @@ export interface LocalAnswer {
   readonly body: Uint8Array | null;
   /** Ranges asked for when there are several: first and behind the last. */
   readonly parts: readonly (readonly [number, number])[];
+  /** Fields that the answer has, by names in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 export interface ExchangePlan {
@@ -59,6 +61,8 @@ export interface ExchangePlan {
   readonly minor: 0 | 1;
   /** Further field lines, each with its CRLF. */
   readonly fields: string;
+  /** What it says in X-Forwarded-For, its fields joined; "": nothing. */
+  readonly forwardedFor: string;
   readonly bodyBytes: number;
   readonly framing: "none" | "length" | "chunked";
   readonly expectsContinue: boolean;
@@ -70,6 +74,9 @@ export interface ExchangePlan {
 
 export class Exchange {
   readonly plan: ExchangePlan;
+  /** The address that it comes from, and whether that is a trusted proxy's. */
+  readonly peer: string;
+  readonly isTrusted: boolean;
   /** When the client began to send it. */
   startedAt = 0;
   /** Heads of it that upstreams have read. */
@@ -90,8 +97,22 @@ export class Exchange {
   tunnelSent: [number, number] = [0, 0];
   tunnelSeen: [number, number] = [0, 0];
 
-  constructor(plan: ExchangePlan) {
+  constructor(plan: ExchangePlan, peer: string, isTrusted: boolean) {
     this.plan = plan;
+    this.peer = peer;
+    this.isTrusted = isTrusted;
+  }
+
+  /** What upstreams are told in X-Forwarded-For. */
+  get forwardedFor(): string {
+    const { forwardedFor } = this.plan;
+    return this.isTrusted && forwardedFor !== "" ? `${forwardedFor}, ${this.peer}` : this.peer;
+  }
+
+  /** Whom the request is from: the last address that a trusted proxy names, if it is one. */
+  get client(): string {
+    const last = /(\d+\.\d+\.\d+\.\d+)$/.exec(this.plan.forwardedFor)?.[1];
+    return this.isTrusted && last !== undefined ? last : this.peer;
   }
 
   get id(): number {

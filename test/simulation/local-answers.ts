@@ -12,6 +12,10 @@ export function expectLocal(
   excused: boolean,
 ): void {
   const { body: expected, parts, status } = plan.local!;
+  for (const [name, value] of Object.entries(plan.local!.fields)) {
+    if (fields.get(name) !== value && !excused)
+      throw new Violation(`${plan.target}: ${name} is ${fields.get(name)}, not ${value}`);
+  }
   if (expected === null || plan.method === "HEAD") {
     if (plan.method === "HEAD" && body.length > 0) throw new Violation(`${line} to HEAD`);
     return;

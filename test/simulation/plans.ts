@@ -13,6 +13,7 @@ import {
 } from "./exchange.ts";
 import { chance, type Faults, NO_FAULTS } from "./faults.ts";
 import type { Piecing } from "./messages.ts";
+import { MTIME_NANOS, MTIME_SECS } from "./world.ts";
 
 /** What a run draws before anything else. */
 export interface RunPlan {
@@ -40,6 +41,8 @@ export interface RunPlan {
   readonly upstreamFaults: number;
   readonly clientFaults: number;
   readonly clients: number;
+  /** The chance that a client is a trusted proxy. */
+  readonly trusted: number;
   /** Proxy routes that are asked: one alone makes much use of its pool. */
   readonly routes: readonly string[];
   /** Upstreams keep their connections open. */
@@ -52,7 +55,18 @@ export interface RunPlan {
   readonly bodyBytesMax: number;
 }
 
-const ROUTES = ["/p/", "/p/", "/p/", "/q/", "/fresh/", "/group/", "/least/", "/hash/"];
+const ROUTES = [
+  "/p/",
+  "/p/",
+  "/p/",
+  "/q/",
+  "/fresh/",
+  "/group/",
+  "/least/",
+  "/hash/",
+  "/limited/",
+  "/preserved/",
+];
 
 const BENIGN = [
   "short",
@@ -108,6 +122,7 @@ export function drawRun(random: Random): RunPlan {
     upstreamFaults: chance(random, 0.4) ? 0.3 : 0,
     clientFaults: chance(random, 0.3) ? 0.4 : 0,
     clients: random.between(1, 5),
+    trusted: random.pick([0, 0, 0.5]),
     routes: chance(random, 0.5) ? [random.pick(ROUTES)] : ROUTES,
     keeps: chance(random, 0.3),
     localShare: random.pick([0.2, 0.2, 0.2, 0.8]),
@@ -180,10 +195,12 @@ export function drawExchange(random: Random, run: RunPlan, id: number): Exchange
   const answer = drawAnswer(random, run);
   const minor = chance(random, 0.08) ? 0 : 1;
   const pad = chance(random, 0.15) ? random.pick([10, 3700, 3900, 6000]) : 0;
+  const forwarded = chance(random, 0.3) ? random.pick(FORWARDED) : [];
   const base = {
     id,
     minor,
-    fields: pad > 0 ? `x-pad: ${"q".repeat(pad)}\r\n` : "",
+    fields: forwardedFields(forwarded) + (pad > 0 ? `x-pad: ${"q".repeat(pad)}\r\n` : ""),
+    forwardedFor: forwarded.join(", "),
     bodyBytes: 0,
     framing: "none",
     expectsContinue: false,
@@ -212,6 +229,21 @@ export function drawExchange(random: Random, run: RunPlan, id: number): Exchange
   };
 }
 
+/** Values of X-Forwarded-For: whom a trusted proxy names, or somebody who wants to be one. */
+const FORWARDED = [
+  ["192.0.2.7"],
+  ["10.9.1.1, 192.0.2.8"],
+  ["nonsense", "192.0.2.7"],
+  ["192.0.2.8, _hidden"],
+];
+
+function forwardedFields(values: readonly string[]): string {
+  if (values.length === 0) return "";
+  const lines = values.map((value) => `X-Forwarded-For: ${value}`);
+  lines.push("X-Forwarded-Proto: https", "Forwarded: for=_hidden", "X_Forwarded_For: 192.0.2.9");
+  return lines.map((line) => `${line}\r\n`).join("");
+}
+
 function drawClose(random: Random): string {
   return chance(random, 0.05) ? "close" : "";
 }
@@ -223,7 +255,7 @@ function drawTunnel(random: Random, run: RunPlan, base: Base): ExchangePlan {
     drawBytes(random, run.bodyBytesMax),
     drawBytes(random, run.bodyBytesMax),
   ] as const;
-  const fields = "Connection: upgrade\r\nUpgrade: simulated\r\n";
+  const fields = `${base.fields}Connection: upgrade\r\nUpgrade: simulated\r\n`;
   const target = `/p/x${base.id}`;
   return { ...base, kind: "tunnel", method: "GET", target, fields, tunnelBytes };
 }
@@ -245,6 +277,8 @@ export const FILES: ReadonlyMap<string, Uint8Array> = new Map(
   [...FILE_SIZES].map(([path, size], index) => [path, patternOf(100_003 + index, size)]),
 );
 
+const OWN_ANSWER: LocalAnswer = { status: 0, body: null, parts: [], fields: {} };
+
 function drawLocal(random: Random, base: Base): ExchangePlan {
   const refusals: [string, string, number][] = [
     ["GET", "/nowhere", 404],
@@ -255,10 +289,10 @@ function drawLocal(random: Random, base: Base): ExchangePlan {
   ];
   if (chance(random, 0.25)) {
     const [method, target, status] = random.pick(refusals);
-    return { ...base, kind: "local", method, target, local: { status, body: null, parts: [] } };
+    return { ...base, kind: "local", method, target, local: { ...OWN_ANSWER, status } };
   }
   if (chance(random, 0.1)) {
-    const local = { status: 413, body: null, parts: [] };
+    const local = { ...OWN_ANSWER, status: 413 };
     const framing = random.pick(["length", "chunked"] as const);
     const target = `/small/x${base.id}`;
     const bodyBytes = 1001 + random.below(5000);
@@ -280,19 +314,77 @@ function drawFile(random: Random, base: Base): ExchangePlan {
   const path = random.pick([...FILES.keys()]);
   const body = FILES.get(path)!;
   const target = path
-    .replace(/^site\//, "/files/")
+    .replace(/^site\//, random.pick(["/files/", "/files/", "/files/", "/limited-files/"]))
     .replace(/^stored\//, "/stored/")
     .replace(/index\.html$/, random.pick(["index.html", ""]));
   const method = chance(random, 0.15) ? "HEAD" : "GET";
   const plan = { ...base, kind: "local", method, target } as const;
+  const whole: LocalAnswer = { status: 200, body, parts: [], fields: validatorsOf(body.length) };
+  if (chance(random, 0.3)) {
+    const [fields, changes] = random.pick(conditionsOf(whole, method));
+    return { ...plan, fields: base.fields + fields, local: { ...whole, ...changes } };
+  }
   if (method === "HEAD" || body.length < 10 || chance(random, 0.6))
-    return { ...plan, local: { status: 200, body, parts: [] } };
+    return { ...plan, local: whole };
   const parts = Array.from({ length: random.pick([1, 1, 2, 3]) }, (_, index) => {
     const step = Math.floor(body.length / 3);
     const start = index * step + random.below(step);
     return [start, start + random.between(1, step - (start - index * step))] as const;
   });
   const ranges = parts.map(([start, end]) => `${start}-${end - 1}`).join(",");
-  const local: LocalAnswer = { status: 206, body, parts };
+  const local: LocalAnswer = { ...whole, status: 206, parts };
   return { ...plan, fields: `${base.fields}Range: bytes=${ranges}\r\n`, local };
+}
+
+const MODIFIED = new Date(MTIME_SECS * 1000).toUTCString();
+const BEFORE = new Date(MTIME_SECS * 1000 - 1000).toUTCString();
+
+function tagOf(size: number): string {
+  return `"${MTIME_SECS.toString(16)}-${MTIME_NANOS.toString(16)}-${size.toString(16)}"`;
+}
+
+function validatorsOf(size: number): Readonly<Record<string, string>> {
+  return { etag: tagOf(size), "last-modified": MODIFIED };
+}
+
+/** Conditions (RFC 9110 §13) and ranges, each with what it makes of the answer. */
+function conditionsOf(
+  whole: LocalAnswer,
+  method: string,
+): readonly (readonly [string, Partial<LocalAnswer>])[] {
+  const body = whole.body!;
+  const tag = tagOf(body.length);
+  const notModified = { status: 304, body: null };
+  const failed = { ...OWN_ANSWER, status: 412 };
+  const conditions: [string, Partial<LocalAnswer>][] = [
+    [`If-None-Match: ${tag}\r\n`, notModified],
+    [`If-None-Match: "x", W/${tag}\r\n`, notModified],
+    ["If-None-Match: *\r\n", notModified],
+    [`If-None-Match: "x"\r\nIf-Modified-Since: ${MODIFIED}\r\n`, {}],
+    [`If-Modified-Since: ${MODIFIED}\r\n`, notModified],
+    [`If-Modified-Since: ${BEFORE}\r\n`, {}],
+    [`If-Match: ${tag}\r\n`, {}],
+    [`If-Match: W/${tag}\r\n`, failed],
+    ['If-Match: "x"\r\nIf-None-Match: *\r\n', failed],
+    [`If-Unmodified-Since: ${BEFORE}\r\n`, failed],
+    [`If-Unmodified-Since: ${MODIFIED}\r\n`, {}],
+    ["Range: lines=0-1\r\n", {}],
+    ['Range: bytes=0-0\r\nIf-Range: "x"\r\n', {}],
+  ];
+  if (method === "HEAD") return conditions;
+  const size = { "content-range": `bytes */${body.length}` };
+  conditions.push([
+    `Range: bytes=${body.length}-\r\n`,
+    { ...OWN_ANSWER, status: 416, fields: size },
+  ]);
+  if (body.length < 10) return conditions;
+  const first = { status: 206, parts: [[0, 1]] } as const;
+  const last = { status: 206, parts: [[body.length - 3, body.length]] } as const;
+  conditions.push(
+    [`Range: bytes=0-0\r\nIf-Range: ${tag}\r\n`, first],
+    [`Range: bytes=0-0\r\nIf-Range: ${MODIFIED}\r\n`, first],
+    ["Range: bytes=-3\r\n", last],
+    [`If-None-Match: ${tag}\r\nRange: bytes=-3\r\n`, notModified],
+  );
+  return conditions;
 }

@@ -7,6 +7,7 @@ import type { Program } from "zproxy/runtime/data/api.ts";
 import { fileRoute, proxyRoute } from "../lib/config.ts";
 import { loadProgram } from "../lib/generated-program.ts";
 import { Random } from "../lib/random.ts";
+import { CheckedRateLimiter } from "./checked-rate-limiter.ts";
 import { ClientActor } from "./client-actor.ts";
 import { Exchange, RunHistory } from "./exchange.ts";
 import { chance, Violation } from "./faults.ts";
@@ -17,7 +18,7 @@ import { Wire } from "./wire.ts";
 import { World } from "./world.ts";
 
 const CONFIG = [
-  '[server]\nlisten = "127.0.0.1:80"\n',
+  '[server]\nlisten = "127.0.0.1:80"\ntrusted_proxies = ["10.9.0.0/16"]\n',
   group("rotation", "round_robin", [9101, 9102, 9103]),
   group("least", "least_conn", [9201, 9202]),
   group("hash", "ip_hash", [9301, 9302, 9303]),
@@ -29,10 +30,13 @@ const CONFIG = [
     "max_chunked_body_size = 1000",
   ]),
   proxyRoute("/readonly/", "http://127.0.0.1:9001", ['allowed_methods = ["GET", "HEAD"]']),
+  proxyRoute("/limited/", "http://127.0.0.1:9003", ["rate_limit_requests_per_min = 3"]),
+  proxyRoute("/preserved/", "http://127.0.0.1:9004", [], ["preserve_host = true"]),
   groupRoute("/group/", "rotation"),
   groupRoute("/least/", "least"),
   groupRoute("/hash/", "hash"),
   fileRoute("/files/", "site"),
+  fileRoute("/limited-files/", "site", [], ["rate_limit_requests_per_min = 2"]),
   fileRoute("/stored/", "stored", ['mode = "memory"']),
 ].join("\n");
 
@@ -77,6 +81,7 @@ export class Run {
   private readonly exchanges = new Map<number, Exchange>();
   private readonly clients: ClientActor[] = [];
   private readonly world: World;
+  private readonly limiter: CheckedRateLimiter;
   private readonly around: UpstreamSurroundings;
   private waiting = 0;
 
@@ -86,6 +91,7 @@ export class Run {
     this.plan = drawRun(this.random);
     const { random, plan, history } = this;
     history.excuse = plan.excuse;
+    this.limiter = new CheckedRateLimiter(random.next());
     this.world = new World({
       ...plan,
       program,
@@ -96,9 +102,9 @@ export class Run {
           history.excuse ??= reason;
         },
       },
-      rateLimiter: null,
+      rateLimiter: this.limiter,
       addressesPerServer: 2,
-      realtimeSecs: REALTIME_SECS,
+      realtimeSecs: REALTIME_SECS + random.below(60),
       secondsMax: SECONDS_MAX,
       files: FILES,
     });
@@ -113,6 +119,7 @@ export class Run {
       random,
       history,
       exchanges: this.exchanges,
+      limiter: this.limiter,
       piecing: plan.upstreamPiecing,
       idleCloses: plan.idleCloses,
       staleUs: plan.latencyUs * 2 + STALE_US,
@@ -161,15 +168,17 @@ export class Run {
   private addClient(index: number): void {
     const { random, plan, world, history } = this;
     const count = random.between(1, 5);
+    const isTrusted = chance(random, plan.trusted);
+    const address = `10.${isTrusted ? 9 : 0}.${index}.${random.between(1, 254)}`;
     const exchanges: Exchange[] = [];
     for (let number = 0; number < count; number++) {
-      const exchange = new Exchange(drawExchange(random, plan, index * 10 + number + 1));
+      const drawn = drawExchange(random, plan, index * 10 + number + 1);
+      const exchange = new Exchange(drawn, address, isTrusted);
       this.exchanges.set(exchange.id, exchange);
       exchanges.push(exchange);
       if (exchange.plan.kind === "tunnel") break;
     }
     const { schedule } = world;
-    const address = `10.0.${index}.${random.between(1, 254)}`;
     const wire = this.makeWire(address);
     const client = new ClientActor(
       schedule,
@@ -178,6 +187,7 @@ export class Run {
       drawClient(random, plan),
       wire,
       exchanges,
+      this.limiter,
       () => this.onClientDone(),
     );
     wire.actor = client;

@@ -2,6 +2,7 @@
 // or misbehave as planned.
 
 import type { Random } from "../lib/random.ts";
+import type { CheckedRateLimiter } from "./checked-rate-limiter.ts";
 import { type Exchange, patternOf, type RunHistory } from "./exchange.ts";
 import { Violation } from "./faults.ts";
 import { type BodyRule, type Head, HttpReader } from "./http-reader.ts";
@@ -10,6 +11,8 @@ import type { Schedule } from "./schedule.ts";
 import type { Actor, Wire } from "./wire.ts";
 
 const READ_BYTES = 1 << 20;
+/** What clients call the server. */
+const HOST = "a.test";
 const IDLE_CLOSE_US = 3_000_000;
 
 /** What upstreams share. */
@@ -18,6 +21,7 @@ export interface UpstreamSurroundings {
   readonly random: Random;
   readonly history: RunHistory;
   readonly exchanges: ReadonlyMap<number, Exchange>;
+  readonly limiter: CheckedRateLimiter;
   readonly piecing: Piecing;
   /** The chance that an idle connection is closed without a word. */
   readonly idleCloses: number;
@@ -91,6 +95,9 @@ export class UpstreamActor implements Actor {
     if (plan.kind === "local" || method !== plan.method)
       throw new Violation(`${head.line} reached an upstream; it was ${plan.method}`);
     this.expectFields(head, exchange);
+    const isLimited = plan.target.startsWith("/limited/") && exchange.deliveries === 1;
+    if (isLimited && !around.limiter.seePassed(exchange.client))
+      throw new Violation(`${head.line} was not counted for ${exchange.client}`);
     this.say(`asked ${head.line}`);
     this.exchange = exchange;
     this.answering = true;
@@ -113,16 +120,34 @@ export class UpstreamActor implements Actor {
     return "by-fields";
   }
 
-  private expectFields({ line, fields }: Head, { plan }: Exchange): void {
+  private expectFields(head: Head, exchange: Exchange): void {
+    const { line, fields } = head;
+    const { plan } = exchange;
     if (fields.get("via") !== "1.1 zproxy")
       throw new Violation(`${line}: Via ${fields.get("via")}`);
     const host = fields.get("host");
-    if (host !== `127.0.0.1:${this.port}`) throw new Violation(`${line}: Host ${host}`);
-    if (!/^10\.\d+\.\d+\.\d+$/.test(fields.get("x-forwarded-for") ?? ""))
-      throw new Violation(`${line}: X-Forwarded-For ${fields.get("x-forwarded-for")}`);
+    const expected = plan.target.startsWith("/preserved/") ? HOST : `127.0.0.1:${this.port}`;
+    if (host !== expected) throw new Violation(`${line}: Host ${host}`);
+    this.expectForwarded(head, exchange);
     const pad = fields.get("x-pad")?.length ?? 0;
     if (pad !== (/x-pad: (\S*)/.exec(plan.fields)?.[1] ?? "").length)
       throw new Violation(`${line}: x-pad has ${pad} bytes`);
+  }
+
+  /** Strangers say nothing about others, trusted proxies do. */
+  private expectForwarded({ line, fields }: Head, exchange: Exchange): void {
+    const says = exchange.isTrusted && exchange.plan.forwardedFor !== "";
+    const expected = {
+      "x-forwarded-for": exchange.forwardedFor,
+      "x-forwarded-proto": says ? "https" : "http",
+      "x-forwarded-host": HOST,
+      forwarded: says ? "for=_hidden" : undefined,
+      x_forwarded_for: undefined,
+    };
+    for (const [name, value] of Object.entries(expected)) {
+      if (fields.get(name) !== value)
+        throw new Violation(`${line}: ${name} is ${fields.get(name)}, not ${value}`);
+    }
   }
 
   private onRequest(body: Uint8Array): void {

@@ -33,6 +33,7 @@ const CLOSING_TURNS_MAX = 4000;
 /** A client may hold its input, a request, a file and its send queue; an upstream less. */
 const BUFFERS_PER_SLOT_MAX = 6;
 export const MTIME_SECS = 1_700_000_000;
+export const MTIME_NANOS = 7;
 
 export interface WorldSettings {
   readonly program: Program;
@@ -241,7 +242,7 @@ export class World {
         const key = Buffer.from(path.slice(settings.path.length + 1));
         const entry = store.addMemoryFile(at);
         const type = store.typeOf(key, 0, key.length);
-        entry.describe(type, bytes.length, MTIME_SECS, 7, this.settings.realtimeSecs);
+        entry.describe(type, bytes.length, MTIME_SECS, MTIME_NANOS, this.settings.realtimeSecs);
         this.buffers.bytes.set(bytes, at);
         at += bytes.length;
         route.memory.set(key, store.memory.length - 1);
