@@ -109,6 +109,25 @@ for (const tlsInFront of [false, true]) {
         await close(socket);
       });
 
+      test("a long message in fragments of many sizes, with pings between them", async () => {
+        const socket = await open();
+        const content = Buffer.from(sizedBytes(16 << 20, 5));
+        const message = echoed(socket);
+        let pongs = 0;
+        socket.on("pong", () => pongs++);
+        let pings = 0;
+        for (let at = 0, size = 1; at < content.length; size = Math.min(size * 3, 1_000_000)) {
+          const end = Math.min(at + size, content.length);
+          socket.send(content.subarray(at, end), { fin: end === content.length });
+          socket.ping(String(pings++));
+          at = end;
+        }
+        const [data, isBinary] = await message;
+        assert.ok(isBinary && content.equals(data));
+        await close(socket);
+        assert.equal(pongs, pings);
+      });
+
       test("a subprotocol is agreed on", async () => {
         const socket = await open(["chat.v2", "chat.v1"]);
         assert.equal(socket.protocol, "chat.v2");

@@ -16,6 +16,8 @@ const ANSWER_BYTES = 600_000;
 const PATIENT = ["client_header_timeout_secs = 300", "client_body_timeout_secs = 300"];
 const SECOND_MS = 1000;
 const BATCH = 99;
+const WARM_REQUESTS = 200;
+const REQUESTS_A_SECOND = 20;
 
 export interface SlowResult {
   /** Growth of the server's resident memory, at most. */
@@ -23,6 +25,9 @@ export interface SlowResult {
   readonly buffersInUse: number;
   /** Normal requests that were answered meanwhile. */
   readonly answered: number;
+  /** Milliseconds that normal requests took, in ascending order: without slow clients, and with. */
+  readonly timesBefore: readonly number[];
+  readonly timesMeanwhile: readonly number[];
 }
 
 class SlowClient {
@@ -83,6 +88,18 @@ function residentKib(server: TestServer): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
 }
 
+/** Makes normal requests one after the other; returns how long each took. */
+async function timeRequests(port: number, count: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const start = performance.now();
+    const answer = await exchange(port, request(`GET /app/bytes/1000?seed=${index}`));
+    times.push(performance.now() - start);
+    assert.deepEqual(answer.body, Buffer.from(sizedBytes(1000, index)));
+  }
+  return times;
+}
+
 function open(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -110,7 +127,8 @@ export async function runSlowClients(count: number, seconds: number): Promise<Sl
   const server = await startServer(serverSection() + proxyRoute("/app", upstream.url, PATIENT));
   const clients: SlowClient[] = [];
   try {
-    for (let round = 0; round < 50; round++) await exchange(server.port, request("GET /app"));
+    await timeRequests(server.port, WARM_REQUESTS);
+    const timesBefore = await timeRequests(server.port, REQUESTS_A_SECOND * 5);
     const before = residentKib(server);
     while (clients.length < count) {
       const sockets = await Promise.all(Array.from({ length: BATCH }, () => open(server.port)));
@@ -121,15 +139,11 @@ export async function runSlowClients(count: number, seconds: number): Promise<Sl
     }
     let grownKib = 0;
     let buffersInUse = 0;
-    let answered = 0;
+    const timesMeanwhile: number[] = [];
     for (let second = 0; second < seconds; second++) {
       const next = sleep(SECOND_MS);
       for (const client of clients) client.tick();
-      for (let round = 0; round < 20; round++) {
-        const answer = await exchange(server.port, request(`GET /app/bytes/1000?seed=${answered}`));
-        assert.deepEqual(answer.body, Buffer.from(sizedBytes(1000, answered)));
-        answered++;
-      }
+      timesMeanwhile.push(...(await timeRequests(server.port, REQUESTS_A_SECOND)));
       const { workers } = await server.stats();
       buffersInUse = Math.max(buffersInUse, workers[0]?.buffersInUse ?? 0);
       grownKib = Math.max(grownKib, residentKib(server) - before);
@@ -146,7 +160,9 @@ export async function runSlowClients(count: number, seconds: number): Promise<Sl
       const batch = clients.slice(first, first + BATCH);
       await Promise.all(batch.map((client, at) => finish(client, first + at)));
     }
-    return { grownKib, buffersInUse, answered };
+    const answered = timesMeanwhile.length;
+    for (const times of [timesBefore, timesMeanwhile]) times.sort((left, right) => left - right);
+    return { grownKib, buffersInUse, answered, timesBefore, timesMeanwhile };
   } finally {
     for (const client of clients) client.close();
     await upstream.stop();
