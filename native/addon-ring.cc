@@ -9,6 +9,7 @@ extern "C" {
 #include "owner.h"
 #include "probe.h"
 #include "ring.h"
+#include "tls.h"
 }
 
 namespace {
@@ -144,6 +145,24 @@ napi_value ReleaseOwner(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_owner_release(owner)) : nullptr;
 }
 
+napi_value LetGo(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int owner = arguments.owner(0);
+  int fd = arguments.descriptor(1, "fd");
+  auto tls = static_cast<int>(arguments.integer(2, "tls", -1, kInt32Max));
+  if (!arguments.ok()) return nullptr;
+  zp_ring_leave(owner, fd);
+  return integerOf(env, tls < 0 ? 0 : zp_tls_leave(owner, tls, fd));
+}
+
+napi_value TakeUp(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int owner = arguments.owner(0);
+  int fd = arguments.descriptor(1, "fd");
+  if (!arguments.ok()) return nullptr;
+  return integerOf(env, zp_tls_take_up(owner, zp_owner_set(fd, owner)));
+}
+
 napi_value Close(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int fd = arguments.descriptor(0, "fd");
@@ -161,6 +180,8 @@ constexpr Function kFunctions[] = {
     {"map", Map},
     {"owners", Owners},
     {"releaseOwner", ReleaseOwner},
+    {"letGo", LetGo},
+    {"takeUp", TakeUp},
     {"close", Close},
 };
 

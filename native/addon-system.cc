@@ -52,7 +52,7 @@ napi_value Listen(napi_env env, napi_callback_info info) {
 napi_value AttachFilter(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int fd = arguments.descriptor(0, "fd");
-  auto count = static_cast<unsigned>(arguments.integer(3, "count", 1, ZP_FILTER_COUNT_MAX));
+  auto count = static_cast<unsigned>(arguments.integer(3, "count", 0, ZP_FILTER_COUNT_MAX));
   uint8_t* filter = arguments.bytes(1, static_cast<size_t>(count) * ZP_FILTER_BYTES);
   return arguments.ok() ? integerOf(env, zp_socket_attach_filter(fd, filter, count)) : nullptr;
 }

@@ -30,6 +30,14 @@ napi_value TlsCertificate(napi_env env, napi_callback_info info) {
   return integerOf(env, zp_tls_context_certificate(handle, chain, chain_bytes, key, key_bytes));
 }
 
+napi_value TlsCertificateOf(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int handle = arguments.context(0);
+  int other = arguments.context(1);
+  if (!arguments.ok()) return nullptr;
+  return integerOf(env, zp_tls_context_certificate_of(handle, other));
+}
+
 napi_value TlsName(napi_env env, napi_callback_info info) {
   char name[kTextBytes];
   Arguments arguments(env, info);
@@ -168,6 +176,7 @@ napi_value TlsError(napi_env env, napi_callback_info) {
 constexpr Function kFunctions[] = {
     {"tlsContext", TlsContext},
     {"tlsCertificate", TlsCertificate},
+    {"tlsCertificateOf", TlsCertificateOf},
     {"tlsName", TlsName},
     {"tlsChangeTicketKeys", TlsChangeTicketKeys},
     {"tlsRoots", TlsRoots},

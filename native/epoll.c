@@ -496,6 +496,13 @@ int zp_epoll_enter(struct zp_epoll *engine, unsigned to_submit, unsigned min_com
     return (int)submitted;
 }
 
+void zp_epoll_leave(struct zp_epoll *engine, int fd)
+{
+    if (fd < 0 || fd >= engine->descriptor_count) return;
+    if (engine->descriptors[fd].registered) epoll_ctl(engine->fd, EPOLL_CTL_DEL, fd, NULL);
+    forget(engine, fd);
+}
+
 int zp_epoll_close(struct zp_epoll *engine)
 {
     int rc = engine->fd >= 0 && close(engine->fd) < 0 ? -errno : 0;

@@ -20,6 +20,9 @@ int zp_epoll_buffers(struct zp_epoll *engine, unsigned group, unsigned entries, 
 int zp_epoll_enter(struct zp_epoll *engine, unsigned to_submit, unsigned min_complete,
                    unsigned timeout_ms);
 
+// A descriptor on which nothing waits goes to another thread: its events do not come here any more.
+void zp_epoll_leave(struct zp_epoll *engine, int fd);
+
 // Forgets what waits; the queues stay mapped. 0 or -errno.
 int zp_epoll_close(struct zp_epoll *engine);
 

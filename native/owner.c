@@ -19,7 +19,8 @@ int zp_owner_set(int fd, int owner)
 
 int zp_owner_close(int fd)
 {
-    // First the table: as soon as the number is free another thread may enter it for itself.
+    // First the tables: as soon as the number is free another thread may enter it for itself.
+    zp_tls_forget(fd);
     if (fd >= 0 && fd < ZP_OWNER_TABLE_BYTES) zp_owners[fd] = 0;
     return close(fd) < 0 ? -errno : 0;
 }

@@ -330,6 +330,13 @@ int zp_ring_of_owner(int owner, int handle)
     return -1;
 }
 
+void zp_ring_leave(int owner, int fd)
+{
+    int handle = zp_ring_of_owner(owner, 0);
+    const struct ring *ring = ring_at(handle);
+    if (ring != NULL && ring->epoll != NULL) zp_epoll_leave(ring->epoll, fd);
+}
+
 void zp_ring_loose_fds(int handle, void (*take)(int fd, void *context), void *context)
 {
     const struct zp_ring_memory *memory = zp_ring_memory(handle);

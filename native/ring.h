@@ -41,6 +41,9 @@ int zp_ring_enter(int handle, unsigned to_submit, unsigned min_complete, unsigne
 // ZP_CLOCK_WORDS words that zp_ring_enter refreshes. Valid for the life of the process, or NULL.
 uint32_t *zp_ring_clock(int handle);
 
+// A descriptor on which nothing waits goes to another thread; called by the owner's.
+void zp_ring_leave(int owner, int fd);
+
 // Cancels what waits in the rings of the calling thread, which is about to end. A dead thread's
 // accept that stays armed until the kernel gets to it would be woken in place of its successor's.
 void zp_ring_quiesce_thread(void);

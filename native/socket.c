@@ -88,7 +88,12 @@ int zp_socket_listen(const char *text, int port, int backlog)
 int zp_socket_attach_filter(int fd, const uint8_t *filter, unsigned count)
 {
     struct sock_filter program[ZP_FILTER_COUNT_MAX];
-    if (count == 0 || count > ZP_FILTER_COUNT_MAX) return -EINVAL;
+    if (count > ZP_FILTER_COUNT_MAX) return -EINVAL;
+    if (count == 0) {
+        int none = 0;
+        int gone = setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof none);
+        return gone < 0 ? -errno : 0;
+    }
     // The bytes come from JavaScript and may lie anywhere.
     memcpy(program, filter, count * sizeof *program);
     struct sock_fprog request = { .len = (unsigned short)count, .filter = program };

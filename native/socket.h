@@ -14,6 +14,7 @@ int zp_socket_listen(const char *address, int port, int backlog);
 
 // Lets a classic BPF program (`count` times struct sock_filter, at most ZP_FILTER_COUNT_MAX) choose
 // the socket of the listener's group that a new connection goes to (SO_ATTACH_REUSEPORT_CBPF, 4.5).
+// None: the kernel's hash chooses again (SO_DETACH_REUSEPORT_BPF, 5.3).
 int zp_socket_attach_filter(int fd, const uint8_t *filter, unsigned count);
 
 // Takes over a listening TCP socket that another process has made: non-blocking from now on, closed

@@ -306,6 +306,24 @@ out:
     return done ? 0 : -EINVAL;
 }
 
+int zp_tls_context_certificate_of(int handle, int other)
+{
+    SSL_CTX *context = zp_tls_context_at(handle);
+    SSL_CTX *source = zp_tls_context_at(other);
+    if (context == NULL || source == NULL) return -EINVAL;
+    STACK_OF(X509) *chain = NULL;
+    ERR_clear_error();
+    X509 *certificate = SSL_CTX_get0_certificate(source);
+    EVP_PKEY *private_key = SSL_CTX_get0_privatekey(source);
+    bool done = certificate != NULL && private_key != NULL &&
+                SSL_CTX_use_certificate(context, certificate) == 1 &&
+                SSL_CTX_get0_chain_certs(source, &chain) == 1 &&
+                SSL_CTX_set1_chain(context, chain) == 1 &&
+                SSL_CTX_use_PrivateKey(context, private_key) == 1;
+    zp_tls_note_error(NULL);
+    return done ? 0 : -EINVAL;
+}
+
 int zp_tls_context_kernel(int handle)
 {
     SSL_CTX *context = zp_tls_context_at(handle);

@@ -17,6 +17,9 @@ int zp_tls_context_new(bool server, bool tls13_only);
 int zp_tls_context_certificate(int handle, const void *chain, size_t chain_bytes, const void *key,
                                size_t key_bytes);
 
+// Takes the certificate, chain and key that another context has. Returns 0 or -EINVAL.
+int zp_tls_context_certificate_of(int handle, int other);
+
 // Clients that ask `handle` for a name get `other`'s certificate. `name` is in lower case, "*." at
 // its start takes one label. The first entry of a name stays. Returns 0 or -errno.
 int zp_tls_context_name(int handle, const char *name, int other);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,8 @@ struct table {
 };
 
 static struct table tables[ZP_OWNER_MAX + 1];
+// Connections on their way from one owner to another, by descriptor.
+static _Atomic(struct connection *) left[ZP_OWNER_TABLE_BYTES];
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method;
 
@@ -177,15 +180,52 @@ int zp_tls_accept(int owner, int context)
     return handle;
 }
 
-int zp_tls_free(int owner, int handle)
+// Takes a connection out of its owner's table; NULL: there is none.
+static struct connection *take_out(int owner, int handle)
 {
     struct table *table = &tables[owner];
     struct connection *connection = connection_at(owner, handle);
-    if (connection == NULL) return -EINVAL;
+    if (connection == NULL) return NULL;
     table->connections[handle] = NULL;
     if (handle < table->first_free) table->first_free = handle;
+    return connection;
+}
+
+int zp_tls_free(int owner, int handle)
+{
+    struct connection *connection = take_out(owner, handle);
+    if (connection == NULL) return -EINVAL;
     drop(connection);
     return 0;
+}
+
+int zp_tls_leave(int owner, int handle, int fd)
+{
+    if (fd < 0 || fd >= ZP_OWNER_TABLE_BYTES) return -EINVAL;
+    struct connection *connection = take_out(owner, handle);
+    if (connection == NULL) return -EINVAL;
+    connection->peer = NULL; // its owner's, and of no use to a server
+    connection = atomic_exchange(&left[fd], connection);
+    if (connection != NULL) drop(connection);
+    return 0;
+}
+
+int zp_tls_take_up(int owner, int fd)
+{
+    if (fd < 0 || fd >= ZP_OWNER_TABLE_BYTES) return -EINVAL;
+    struct connection *connection = atomic_exchange(&left[fd], NULL);
+    if (connection == NULL) return -ENOENT;
+    connection->messages = 0;
+    int handle = enter(&tables[owner], connection);
+    if (handle < 0) drop(connection);
+    return handle;
+}
+
+void zp_tls_forget(int fd)
+{
+    if (fd < 0 || fd >= ZP_OWNER_TABLE_BYTES || atomic_load(&left[fd]) == NULL) return;
+    struct connection *connection = atomic_exchange(&left[fd], NULL);
+    if (connection != NULL) drop(connection);
 }
 
 void zp_tls_release(int owner)

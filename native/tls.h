@@ -42,6 +42,16 @@ int zp_tls_input_rest(int owner, int handle);
 
 int zp_tls_free(int owner, int handle);
 
+// Leaves a connection to whoever gets its descriptor next. 0 or -EINVAL.
+int zp_tls_leave(int owner, int handle, int fd);
+
+// Takes up what was left with a descriptor, in any thread. Returns its handle or -errno; -ENOENT:
+// nothing was.
+int zp_tls_take_up(int owner, int fd);
+
+// Frees what was left with a descriptor that is closed instead.
+void zp_tls_forget(int fd);
+
 // Frees every connection and peer of a dead worker.
 void zp_tls_release(int owner);
 

@@ -106,6 +106,18 @@ export interface Addon {
    */
   releaseOwner(owner: number): number;
 
+  /**
+   * Lets another worker go on with a descriptor of `owner` on which nothing is under way, and with
+   * the TLS connection `tls` (-1: none) that belongs to it. It stays entered for `owner` until
+   * `takeUp`; whatever closes it first frees both.
+   */
+  letGo(owner: number, fd: number, tls: number): number;
+  /**
+   * Goes on with such a descriptor, in the thread of `owner`. Returns the handle of its TLS
+   * connection among the owner's; -ENOENT: it has none.
+   */
+  takeUp(owner: number, fd: number): number;
+
   /** Ids by name, as getpwnam(3) and getgrnam(3) find them; -ENOENT: nobody has the name. */
   userId(name: string): number;
   /** The group that a user belongs to first. */
@@ -121,7 +133,8 @@ export interface Addon {
   /**
    * Lets a classic BPF program choose among the sockets that listen on the port of `fd`, in the
    * order of their `listen` (SO_ATTACH_REUSEPORT_CBPF, since 4.5): `count` instructions of
-   * FILTER_BYTES at `offset` of `memory`. -EINVAL: the kernel does not take the program.
+   * FILTER_BYTES at `offset` of `memory`. -EINVAL: the kernel does not take the program. No
+   * instructions: its own hash chooses again (since 5.3).
    */
   attachFilter(fd: number, memory: Uint8Array, offset: number, count: number): number;
   /**
@@ -204,6 +217,8 @@ export interface Addon {
     key: Uint8Array,
     keyOffset: number,
   ): number;
+  /** The certificate and key that another context has. */
+  tlsCertificateOf(context: number, other: number): number;
   /**
    * Clients that ask `context` for `name` get the certificate of `other`; "*." at its start takes
    * one label. The first entry of a name stays. Before the first connection.

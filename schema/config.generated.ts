@@ -22,11 +22,11 @@ export interface Config {
 export interface Server {
   /** The address to listen on, or an array of them: `"ip:port"` or `"[ipv6]:port"`. Port 0 is a free port that the kernel chooses. Required. */
   readonly listen: string | readonly string[];
-  /** Worker threads. 0 is one for each CPU this process may use; more threads than CPUs wrap round. Default 0. */
+  /** Worker threads. 0 is one for each CPU this process may use; more threads than CPUs wrap round. A change takes a restart. Default 0. */
   readonly threads?: number;
   /** Addresses or CIDR blocks of proxies in front of this one, whose `X-Forwarded-For` is believed: the right-most address that is not trusted is the client. Default none. */
   readonly trusted_proxies?: readonly string[];
-  /** Seconds to wait for requests in flight at shutdown, and for old workers after a reload. 0 is no limit. Default 30 seconds. */
+  /** Seconds to wait for requests in flight at shutdown, and for requests and tunnels of old workers after a reload. 0 is no limit. Default 30 seconds. */
   readonly shutdown_timeout_secs?: number;
 }
 
@@ -62,7 +62,7 @@ export const loggingDefaults = {
 
 /** Limits and privileges of the whole process. Limits of one route are in its own `security` table. Absent: the defaults of its keys. */
 export interface Security {
-  /** User to become when started as root, after ports, keys and logs are open and before the first connection: a name or a number. It must be able to read what is served, and `dist/` itself, which a restarted worker reads again. Absent: stay. */
+  /** User to become when started as root, after ports, keys and logs are open and before the first connection: a name or a number. It must be able to read what is served, and `dist/` itself, which a reload reads again, certificates and keys with it: those that it may not read stay as they are. A change takes a restart. Absent: stay. */
   readonly drop_privileges_user?: string;
   /** Group to become when started as root; supplementary groups are cleared. Absent: the user's own group. */
   readonly drop_privileges_group?: string;

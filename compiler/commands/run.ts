@@ -63,7 +63,10 @@ function serve(file: string, folder: string): Promise<number> {
   });
   const onSignal = (signal: NodeJS.Signals) => server.kill(signal);
   for (const signal of FORWARDED) process.on(signal, onSignal);
-  process.on("SIGHUP", () => void reload(file, folder, server));
+  let reloads = Promise.resolve();
+  process.on("SIGHUP", () => {
+    reloads = reloads.then(() => reload(file, folder, server)); // they write to the same folder
+  });
   return new Promise((done, fail) => {
     server.once("error", fail);
     server.once("exit", (code, signal) => {

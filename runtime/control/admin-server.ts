@@ -70,6 +70,11 @@ export class AdminServer {
     return `http://${host}:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** Stops listening; answers that are under way go out. */
+  close(): void {
+    this.server.close();
+  }
+
   private pageOf(path: string): Page {
     const { pages } = this;
     switch (path) {

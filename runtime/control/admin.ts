@@ -1,22 +1,29 @@
 // What the administrator's server shows, gathered from where it is known.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { Program } from "../data/api.ts";
-import { MetricsReader, metricsMemory } from "../data/metrics.ts";
+import type { ListenAddress } from "../data/api.ts";
+import { type Counts, MetricsReader } from "../data/metrics.ts";
 import { AdminServer } from "./admin-server.ts";
+import type { Bundle, Facts } from "./bundle.ts";
 import { metricsText } from "./metrics-text.ts";
-import type { CertificateTime } from "./tls-keys.ts";
+import type { LoadedCertificate } from "./tls-keys.ts";
 import type { GroupStatus } from "./upstream-status.ts";
 
 /** What the supervisor knows, at the moment it is asked. */
 export interface AdminView {
+  /** The program that is served, and where it comes from. */
+  program(): Facts;
+  bundle(): Bundle;
+  /** Configurations loaded so far. */
+  generation(): number;
+  counts(): readonly Counts[];
+  /** Workers that died. */
+  workerRestarts(): number;
   upstreams(): readonly GroupStatus[];
   logDropped(): number;
   /** Workers that serve, of how many. */
   workers(): { readonly serving: number; readonly wanted: number };
   /** Of the servers that clients see. */
-  certificates(): readonly CertificateTime[];
+  certificates(): readonly LoadedCertificate[];
   isStopping(): boolean;
 }
 
@@ -26,51 +33,64 @@ interface Manifest {
 }
 
 export class Admin {
-  /** Workers that died. */
-  workerRestarts = 0;
-  private readonly program: Program;
   private readonly view: AdminView;
-  private readonly manifestText: string;
-  private readonly manifest: Manifest;
-  /** By worker; a worker that takes another one's place goes on counting there. */
-  private readonly memories = new Map<number, SharedArrayBuffer>();
   private readonly startedSecs = Date.now() / 1000;
+  private server: AdminServer | null = null;
+  private address = "";
+  /** What takes the server's place when the next configuration does. */
+  private next: { server: AdminServer | null; address: string; url: string } | null = null;
 
-  /** `folder` holds the bundle. */
-  constructor(program: Program, folder: string, view: AdminView) {
-    this.program = program;
+  constructor(view: AdminView) {
     this.view = view;
-    this.manifestText = readManifest(folder);
-    this.manifest = JSON.parse(this.manifestText) as Manifest;
   }
 
-  memoryFor(owner: number): SharedArrayBuffer {
-    const memory = this.memories.get(owner) ?? metricsMemory(this.program.routes.length);
-    this.memories.set(owner, memory);
-    return memory;
-  }
-
-  /** Answers from now on. Returns the URL; throws `StartError`. */
-  listen(): Promise<string> {
+  /**
+   * Answers on `address` beside where it answers already, until `settle` or `cancel`. Throws a
+   * `StartError`.
+   */
+  async listen(address: ListenAddress | undefined): Promise<void> {
+    const name = address === undefined ? "" : `${address.address} ${address.port}`;
+    if (name === this.address) return;
+    if (address === undefined) {
+      this.next = { server: null, address: name, url: "" };
+      return;
+    }
     const server = new AdminServer({
       metrics: () => this.metrics(),
       unreadiness: () => this.unreadiness(),
-      config: () => this.manifestText,
+      config: () => this.view.bundle().manifest,
       upstreams: () => this.view.upstreams(),
     });
-    return server.listen(this.program.server.admin!);
+    this.next = { server, address: name, url: await server.listen(address) };
+  }
+
+  /** Answers where it was last told to, and nowhere else. Returns the URL, "" if nothing is new. */
+  settle(): string {
+    if (this.next === null) return "";
+    const { server, address, url } = this.next;
+    this.server?.close();
+    this.server = server;
+    this.address = address;
+    this.next = null;
+    return url;
+  }
+
+  /** Answers where it did before it was last told to listen. */
+  cancel(): void {
+    this.next?.server?.close();
+    this.next = null;
   }
 
   private metrics(): string {
-    const { view, manifest } = this;
-    const reader = new MetricsReader([...this.memories.values()]);
-    return metricsText(this.program, reader, view.upstreams(), {
+    const { view } = this;
+    const manifest = JSON.parse(view.bundle().manifest) as Manifest;
+    return metricsText(view.program(), new MetricsReader(view.counts()), view.upstreams(), {
       workers: view.workers().serving,
-      workerRestarts: this.workerRestarts,
+      workerRestarts: view.workerRestarts(),
       logDropped: view.logDropped(),
       configHash: manifest.configHash ?? "",
       version: manifest.compilerVersion ?? "",
-      generation: 1,
+      generation: view.generation(),
       startedSecs: this.startedSecs,
       certificates: view.certificates(),
       residentBytes: process.memoryUsage.rss(),
@@ -81,14 +101,5 @@ export class Admin {
     if (this.view.isStopping()) return "stopping";
     const { serving, wanted } = this.view.workers();
     return serving > 0 && serving === wanted ? "" : `${serving} of ${wanted} workers serve`;
-  }
-}
-
-/** A bundle that was put together in another way may come without its manifest. */
-function readManifest(folder: string): string {
-  try {
-    return readFileSync(join(folder, "manifest.json"), "utf8");
-  } catch {
-    return "{}\n";
   }
 }

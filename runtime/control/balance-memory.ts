@@ -1,8 +1,9 @@
 // Shared memory of the upstream groups: cursors, health, requests in flight. The main thread owns
 // it, keyed by names, so that a server is the same one for whatever program refers to it.
 
-import type { Program, UpstreamServerSettings } from "../data/api.ts";
+import type { UpstreamServerSettings } from "../data/api.ts";
 import { ServerState, serverStateBytes } from "../data/server-state.ts";
+import type { Facts } from "./bundle.ts";
 
 /** What a worker is given for one group. */
 export interface GroupMemory {
@@ -27,7 +28,7 @@ export class BalanceMemory {
   }
 
   /** The memory of a program's groups, in their order; what is known by name is kept. */
-  groupsOf(program: Program): readonly GroupMemory[] {
+  groupsOf(program: Facts): readonly GroupMemory[] {
     const seen = new Map<string, number>();
     return program.upstreams.map(({ name, servers }) => {
       // A group may be named like the origin of a route's URL, which has a group of its own.
@@ -41,6 +42,12 @@ export class BalanceMemory {
         ),
       };
     });
+  }
+
+  /** Forgets what none of these programs uses. */
+  prune(used: readonly (readonly GroupMemory[])[]): void {
+    const words = new Set(used.flat().flatMap(({ cursor, servers }) => [cursor, ...servers]));
+    for (const [key, known] of this.byName) if (!words.has(known)) this.byName.delete(key);
   }
 
   /** Takes back what a worker that died had in flight. */

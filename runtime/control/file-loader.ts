@@ -10,6 +10,7 @@ import { ByteMap } from "../data/byte-map.ts";
 import { FileStore } from "../data/file-store.ts";
 import type { Route } from "../data/route.ts";
 import type { Addon } from "../native.ts";
+import type { Facts } from "./bundle.ts";
 
 interface MemoryFile {
   readonly route: number;
@@ -167,7 +168,7 @@ export function openRoots(
 }
 
 /** What is wrong with the paths of file routes on this machine: a sentence each. */
-export function checkRoots(program: Program): string[] {
+export function checkRoots(program: Facts): string[] {
   const wrong: string[] = [];
   for (const route of program.routes) {
     if (route.kind !== "file") continue;

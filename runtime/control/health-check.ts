@@ -2,9 +2,10 @@
 // again, and tells the workers by a word of shared memory which of them to use.
 
 import type { Client } from "undici";
-import type { HealthCheckSettings, Program } from "../data/api.ts";
+import type { HealthCheckSettings } from "../data/api.ts";
 import { ServerState } from "../data/server-state.ts";
 import { type GroupMemory, serverUrl } from "./balance-memory.ts";
+import type { Facts } from "./bundle.ts";
 import type { ServerTrust } from "./tls-keys.ts";
 
 /** Of an answer's body this much is read and dropped; the status is what counts. */
@@ -63,10 +64,16 @@ export class HealthChecks {
    * whoever still might.
    */
   async start(
-    program: Program,
+    program: Facts,
     memory: readonly GroupMemory[],
     trusts: readonly (ServerTrust | undefined)[],
   ): Promise<void> {
+    for (const [group, { servers, healthCheck }] of program.upstreams.entries()) {
+      // What an earlier configuration's checks have found is nobody's business any more.
+      if (healthCheck !== undefined) continue;
+      for (const index of servers.keys())
+        new ServerState(memory[group]!.servers[index]!).healthy = true;
+    }
     if (program.upstreams.every((group) => group.healthCheck === undefined)) return;
     // Loaded only here: every worker runs the same bundle and has no use for it.
     const { buildConnector, Client } = await import("undici");

@@ -21,6 +21,7 @@ export interface Listeners {
   readonly shared: boolean;
   /** For each worker, its descriptors in the order of the addresses. */
   readonly ofWorkers: readonly (readonly number[])[];
+  readonly addresses: readonly ListenAddress[];
   readonly urls: readonly string[];
 }
 
@@ -44,11 +45,59 @@ export function openListeners(
       return fd;
     }),
   );
-  const urls = listen.map(({ address }, at) => {
-    const host = address.includes(":") ? `[${address}]` : address;
-    return `${tls === undefined ? "http" : "https"}://${host}:${ports[at]}`;
-  });
-  return { ofWorkers, urls, shared: adopted.size > 0 };
+  const urls = listen.map(({ address }, at) => urlOf(address, ports[at]!, tls !== undefined));
+  return { ofWorkers, addresses: listen, urls, shared: adopted.size > 0 };
+}
+
+function urlOf(address: string, port: number, isTls: boolean): string {
+  const host = address.includes(":") ? `[${address}]` : address;
+  return `${isTls ? "https" : "http"}://${host}:${port}`;
+}
+
+/**
+ * The listeners of the next configuration: those of the present one where it names the same
+ * address, the others bound now. Throws a `StartError`, and binds nothing then.
+ */
+export function nextListeners(
+  present: Listeners,
+  { listen, tls }: ServerSettings,
+  addon: Addon,
+): Listeners {
+  const bound: number[] = [];
+  try {
+    const columns = listen.map((wanted) => {
+      const at = present.addresses.findIndex((address) => isSame(address, wanted));
+      if (at >= 0) return present.ofWorkers.map((fds) => fds[at]!);
+      let { port } = wanted;
+      return present.ofWorkers.map(() => {
+        const fd = bind(addon, wanted, port);
+        bound.push(fd);
+        port = addon.localPort(fd);
+        return fd;
+      });
+    });
+    return {
+      ofWorkers: present.ofWorkers.map((_, worker) => columns.map((fds) => fds[worker]!)),
+      addresses: listen,
+      urls: listen.map(({ address }, at) =>
+        urlOf(address, addon.localPort(columns[at]![0]!), tls !== undefined),
+      ),
+      shared: present.shared,
+    };
+  } catch (error) {
+    for (const fd of bound) addon.close(fd);
+    throw error;
+  }
+}
+
+function isSame(one: ListenAddress, other: ListenAddress): boolean {
+  return one.address === other.address && one.port === other.port;
+}
+
+/** Closes what of some listeners others do not have. */
+export function closeLeft(old: Listeners, kept: Listeners, addon: Addon): void {
+  const stays = new Set(kept.ofWorkers.flat());
+  for (const fd of new Set(old.ofWorkers.flat())) if (!stays.has(fd)) addon.close(fd);
 }
 
 /** The passed descriptors, by the index of the address they listen on. */
@@ -99,10 +148,15 @@ function bind(addon: Addon, { address }: ListenAddress, port: number): number {
   }
 }
 
+/** Lets the kernel's own hash choose again, where a program did. */
+export function detachProgram({ ofWorkers }: Listeners, addon: Addon): void {
+  for (const fd of ofWorkers[0] ?? []) addon.attachFilter(fd, new Uint8Array(0), 0, 0);
+}
+
 /** Lets a program choose the worker of each connection. Returns why it can't, "" when it does. */
 export function attachProgram(
   program: ReuseportProgram,
-  { ofWorkers, shared }: Listeners,
+  { ofWorkers, shared }: Pick<Listeners, "ofWorkers" | "shared">,
   addon: Addon,
 ): string {
   if (shared) return "the service manager passes one socket for all workers";

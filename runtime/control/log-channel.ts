@@ -33,6 +33,10 @@ export class LogChannels {
   private readonly recordsMax: number;
   /** By worker. A ring stays when its worker dies: what it has written is still to be read. */
   private readonly channels = new Map<number, Channel>();
+  /** Rings whose worker is gone and whose place is taken. */
+  private leftovers: Channel[] = [];
+  /** What was dropped by the workers of rings that are gone. */
+  private droppedBefore = 0;
   private readonly timer: NodeJS.Timeout;
   private reported = 0;
 
@@ -48,9 +52,12 @@ export class LogChannels {
   memoryFor(owner: number, lines: RequestLines): SharedArrayBuffer {
     const known = this.channels.get(owner);
     if (known !== undefined) {
-      this.drain(); // in the terms of the program that wrote them
-      known.lines = lines;
-      return known.memory;
+      this.drain();
+      if (known.lines === lines || known.reader.peek() < 0) {
+        known.lines = lines;
+        return known.memory;
+      }
+      this.leftovers.push(known); // still to be printed in the terms of the program that wrote them
     }
     const memory = logRingMemory(this.recordsMax);
     const reader = new LogRingReader(memory);
@@ -60,8 +67,8 @@ export class LogChannels {
 
   /** Records that were dropped, of all times: by workers and by the main thread itself. */
   get dropped(): number {
-    let sum = this.writer.dropped;
-    for (const { reader } of this.channels.values()) sum += reader.dropped;
+    let sum = this.writer.dropped + this.droppedBefore;
+    for (const { reader } of [...this.leftovers, ...this.channels.values()]) sum += reader.dropped;
     return sum;
   }
 
@@ -74,6 +81,12 @@ export class LogChannels {
 
   /** Reads as much as the destination has room for, and has it written. */
   drain(): void {
+    for (const channel of this.leftovers) this.drainOne(channel);
+    this.leftovers = this.leftovers.filter(({ reader }) => {
+      if (reader.peek() >= 0) return true;
+      this.droppedBefore += reader.dropped;
+      return false;
+    });
     for (const channel of this.channels.values()) this.drainOne(channel);
     this.writer.flush();
   }

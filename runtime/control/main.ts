@@ -2,8 +2,9 @@
 // worker.
 
 import { dirname } from "node:path";
-import { isMainThread } from "node:worker_threads";
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Program } from "../data/api.ts";
+import { describe, type Task } from "./bundle.ts";
 import { runWorker } from "./worker.ts";
 
 /**
@@ -13,7 +14,7 @@ import { runWorker } from "./worker.ts";
 export async function serve(program: Program): Promise<void> {
   const { argv } = process;
   // What only the main thread does is in files of their own, which no worker loads.
-  if (!isMainThread) runWorker(program);
+  if (!isMainThread) runTask(program, workerData as Task);
   else if (!argv.includes("--check")) {
     const { Supervisor } = await import("./supervisor.ts");
     await new Supervisor(program, __filename).run();
@@ -22,4 +23,9 @@ export async function serve(program: Program): Promise<void> {
     const asJson = argv.includes("--json");
     process.exitCode = await checkBundle(program, dirname(__filename), asJson);
   }
+}
+
+function runTask(program: Program, task: Task): void {
+  if ("start" in task) runWorker(program, task.start);
+  else parentPort!.postMessage(describe(program, task.describe));
 }

@@ -11,7 +11,9 @@ export type ServerAddresses = readonly string[];
 /** What a worker is started with, as `workerData`. */
 export interface WorkerStart {
   readonly addonPath: string;
-  /** The worker's index; descriptors it holds are noted under it. */
+  /** Its place among the workers of its generation. */
+  readonly index: number;
+  /** Its number over all generations; descriptors it holds are noted under it. */
   readonly owner: number;
   /** ENGINE_*: what is behind the rings. */
   readonly engine: number;
@@ -20,9 +22,11 @@ export interface WorkerStart {
   readonly logMemory: SharedArrayBuffer;
   /** What the worker counts for the metrics; null: nobody asks for them. */
   readonly metricsMemory: SharedArrayBuffer | null;
+  /** How many records it holds. */
+  readonly logRecordsMax: number;
   readonly listeners: readonly number[];
-  /** Client connections of each worker; null: they are not limited. */
-  readonly connectionCounts: Int32Array | null;
+  /** Client connections of each worker, for a limit on them. */
+  readonly connectionCounts: Int32Array;
   /** The table of rate limits; null: no route has one. */
   readonly rateWords: Int32Array | null;
   /** Null: the program does without TLS. */
@@ -34,7 +38,14 @@ export interface WorkerStart {
 }
 
 export type ToWorker =
+  /** The server ends. */
   | { readonly type: "drain" }
+  /** All workers of the generation are there. */
+  | { readonly type: "accept" }
+  /** The next generation accepts. Clients go on with it when `handsOver`, else they end. */
+  | { readonly type: "retire"; readonly handsOver: boolean }
+  /** Client connections of an earlier generation, idle, and entered for this worker already. */
+  | { readonly type: "adopt"; readonly fds: readonly number[] }
   | { readonly type: "statistics" }
   | { readonly type: "ping" }
   | {
@@ -57,7 +68,9 @@ export interface WorkerStatistics {
 
 export type FromWorker =
   | { readonly type: "ready"; readonly wakeFd: number; readonly arena: ArenaPages }
-  | { readonly type: "drained" }
+  /** It will accept nothing more. */
+  | { readonly type: "retired" }
+  | { readonly type: "handover"; readonly fds: readonly number[] }
   | { readonly type: "pong" }
   /** The log's ring is filling, or holds what should not wait. */
   | { readonly type: "log" }

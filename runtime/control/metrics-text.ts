@@ -1,6 +1,5 @@
 // Metrics in the text format of Prometheus (version 0.0.4).
 
-import type { Program } from "../data/api.ts";
 import {
   BATCH_BOUNDS,
   COUNT_ACCEPTED,
@@ -11,8 +10,10 @@ import {
   GAUGE_CLIENTS,
   GAUGE_UPSTREAMS,
   type MetricsReader,
+  ROUTE_KEY_NONE,
 } from "../data/metrics.ts";
-import type { CertificateTime } from "./tls-keys.ts";
+import type { Facts } from "./bundle.ts";
+import type { LoadedCertificate } from "./tls-keys.ts";
 import { printTls } from "./tls-metrics.ts";
 import type { GroupStatus } from "./upstream-status.ts";
 
@@ -26,7 +27,7 @@ export interface ServerFacts {
   readonly generation: number;
   readonly startedSecs: number;
   readonly residentBytes: number;
-  readonly certificates: readonly CertificateTime[];
+  readonly certificates: readonly LoadedCertificate[];
 }
 
 type Labels = Readonly<Record<string, string | number>>;
@@ -75,7 +76,7 @@ function escapeLabel(value: string | number): string {
 }
 
 export function metricsText(
-  program: Program,
+  program: Facts,
   metrics: MetricsReader,
   groups: readonly GroupStatus[],
   facts: ServerFacts,
@@ -90,10 +91,10 @@ export function metricsText(
 }
 
 /** Routes that nobody has asked for yet are left out: there may be thousands. */
-function printRequests(out: MetricsWriter, { routes }: Program, metrics: MetricsReader): void {
-  const keys = ["none", ...routes.map(({ key }) => key)];
+function printRequests(out: MetricsWriter, { routes }: Facts, metrics: MetricsReader): void {
+  const keys = [ROUTE_KEY_NONE, ...routes.map(({ key }) => key)];
   const counted = keys
-    .map((route, index) => ({ route, ...metrics.route(index - 1) }))
+    .map((route) => ({ route, ...metrics.route(route) }))
     .filter(({ statuses }) => statuses.some((count) => count > 0));
   out.family("zproxy_requests_total", "counter", "Requests by route and class of status.");
   for (const { route, statuses } of counted)

@@ -2,7 +2,6 @@
 // client has sent is escaped so that it stays one value on one line, in any reader and on any
 // terminal.
 
-import type { Program } from "../data/api.ts";
 import {
   FLAG_BROKEN,
   FLAG_PATH_CUT,
@@ -25,6 +24,7 @@ import {
   REQUEST_UPSTREAM_US,
 } from "../data/log-record.ts";
 import { serverUrl } from "./balance-memory.ts";
+import type { Facts } from "./bundle.ts";
 
 /** The memory that a record stands in. */
 export interface RecordMemory {
@@ -42,7 +42,7 @@ export class RequestLines {
   /** JSON of each route's key, and of each of its servers. */
   private readonly routes: readonly { key: string; servers: readonly string[] }[];
 
-  constructor({ routes, upstreams }: Program) {
+  constructor({ routes, upstreams }: Facts) {
     this.routes = routes.map((route) => ({
       key: JSON.stringify(route.key),
       servers:

@@ -4,7 +4,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Logger } from "pino";
-import type { Program } from "../data/api.ts";
+import type { Facts } from "./bundle.ts";
 import type { ServerAddresses } from "./messages.ts";
 
 const REFRESH_MS = 30_000;
@@ -14,13 +14,13 @@ const START_WAIT_MS = 5_000;
 export type OnAddresses = (group: number, server: number, addresses: ServerAddresses) => void;
 
 export class Resolver {
-  private readonly program: Program;
+  private readonly program: Facts;
   private readonly logger: Logger;
   private readonly onAddresses: OnAddresses;
   private readonly current: ServerAddresses[][];
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(program: Program, logger: Logger, onAddresses: OnAddresses) {
+  constructor(program: Facts, logger: Logger, onAddresses: OnAddresses) {
     this.program = program;
     this.logger = logger;
     this.onAddresses = onAddresses;

@@ -1,70 +1,73 @@
-// The main thread: binds the listeners, starts the workers and keeps them alive, takes signals. It
-// serves no request itself.
+// The main thread: binds the listeners, starts generations of workers, takes signals. It serves no
+// request itself.
 
 import { randomBytes } from "node:crypto";
-import { dirname, join } from "node:path";
-import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { ABI_VERSION } from "../../native/abi.ts";
 import type { Program } from "../data/api.ts";
-import { RATE_BUCKETS, rateWords, releaseLocks } from "../data/rate-limiter.ts";
+import { RATE_BUCKETS, rateWords } from "../data/rate-limiter.ts";
 import { type Addon, loadAddon } from "../native.ts";
 import { Admin, type AdminView } from "./admin.ts";
-import { BalanceMemory, type GroupMemory } from "./balance-memory.ts";
+import { BalanceMemory } from "./balance-memory.ts";
+import {
+  addonPathOf,
+  askBundle,
+  type Bundle,
+  changesForRestart,
+  type Description,
+  describe,
+  type Facts,
+  PROTOCOL_VERSION,
+  readBundle,
+} from "./bundle.ts";
+import { CountStore } from "./counts.ts";
 import { chooseEngine } from "./engine.ts";
 import { checkRoots } from "./file-loader.ts";
-import { HealthChecks } from "./health-check.ts";
-import { type ArenaPages, describePages } from "./huge-pages.ts";
-import { attachProgram, openListeners } from "./listeners.ts";
+import { Generation, type GenerationParts, type Household } from "./generation.ts";
+import { describePages } from "./huge-pages.ts";
+import {
+  attachProgram,
+  closeLeft,
+  detachProgram,
+  type Listeners,
+  nextListeners,
+  openListeners,
+} from "./listeners.ts";
 import { openLog, type ServerLog } from "./logger.ts";
-import type { FromWorker, ToWorker, WorkerStart, WorkerStatistics } from "./messages.ts";
+import type { WorkerStatistics } from "./messages.ts";
+import { Owners } from "./owners.ts";
 import { dropPrivileges } from "./privileges.ts";
-import { RequestLines } from "./request-line.ts";
-import { Resolver } from "./resolver.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 import { buildTlsKeys, type TlsKeys } from "./tls-keys.ts";
 import { changeTicketKeysRegularly } from "./tls-tickets.ts";
 import { upstreamStatus } from "./upstream-status.ts";
 
-/** A worker that dies at once is not restarted faster than this. */
-const RESTART_DELAY_MS = 100;
 /** How long the end waits for a log that does not keep up; and when it is to come at once. */
 const LAST_RECORDS_MS = 2000;
 const LAST_RECORDS_AT_ONCE_MS = 100;
-
-interface WorkerSlot {
-  readonly index: number;
-  readonly listeners: readonly number[];
-  worker: Worker | null;
-  wakeFd: number;
-  arena: ArenaPages | null;
-  ended: boolean;
-}
 
 export class Supervisor {
   private readonly program: Program;
   private readonly bundlePath: string;
   private readonly log: ServerLog;
   private readonly logger: Logger;
+  private readonly admin = new Admin(this.adminView());
+  private readonly counts = new CountStore();
   private addon!: Addon;
-  /** ENGINE_*, of every worker. */
-  private engine = -1;
-  private resolver!: Resolver;
-  private tlsKeys!: TlsKeys;
-  private readonly slots: WorkerSlot[] = [];
-  private cpus: number[] = [];
-  private balanceMemory!: BalanceMemory;
-  private balance: readonly GroupMemory[] = [];
-  private readonly requestLines: RequestLines;
-  private readonly admin: Admin | null;
-  private readonly healthChecks: HealthChecks;
-  private readonly rateWords: Int32Array | null;
-  private connectionCounts: Int32Array | null = null;
-  private stopping = false;
+  private house!: Household;
   private serviceManager!: ServiceManager;
-  /** Workers that have not answered since the service manager was last told that all is well. */
-  private readonly pinged = new Set<WorkerSlot>();
+  /** The bundle of the first generation, whose native addon all later ones share. */
+  private firstBundle!: Bundle;
+  /** The generation that accepts. */
+  private current!: Generation;
+  /** All that have a worker left, and the one that is about to start. */
+  private readonly generations = new Set<Generation>();
+  private generationCount = 1;
+  /** From the beginning until the first generation serves, too. */
+  private reloading = true;
+  private reloadAgain = false;
+  private stopping = false;
   private readonly statistics = new Map<number, WorkerStatistics>();
 
   constructor(program: Program, bundlePath: string) {
@@ -76,12 +79,6 @@ export class Supervisor {
       exitWith([`can't open the log file: ${(error as Error).message}`]);
     }
     this.logger = this.log.logger;
-    this.requestLines = new RequestLines(program);
-    this.healthChecks = new HealthChecks((text) => this.logger.info(text));
-    const wantsAdmin = program.server.admin !== undefined;
-    this.admin = wantsAdmin ? new Admin(program, dirname(bundlePath), this.adminView()) : null;
-    const limited = program.routes.some((route) => route.limits.rateLimitRequestsPerMin > 0);
-    this.rateWords = limited ? rateWords(RATE_BUCKETS, randomBytes(4).readInt32LE()) : null;
   }
 
   /** Starts serving; returns when the first workers are ready. */
@@ -93,70 +90,46 @@ export class Supervisor {
       await this.log.finish(LAST_RECORDS_AT_ONCE_MS);
       exitWith(error.message.split("\n"));
     }
+    this.reloading = false;
+    if (this.reloadAgain) await this.reload();
   }
+
+  // ── The start ─────────────────────────────────────────────────────────────────────────────────
 
   private async start(): Promise<void> {
     if (process.platform !== "linux")
       throw new StartError("the server needs Linux; compile and check work here");
+    const { server } = this.program;
     this.addon = this.openAddon();
-    this.tlsKeys = buildTlsKeys(this.program, this.addon);
-    const wrong = [...this.tlsKeys.problems, ...checkRoots(this.program)];
-    if (wrong.length > 0) throw new StartError(wrong.join("\n"));
-    for (const warning of this.tlsKeys.warnings) this.logger.warn(warning);
+    this.firstBundle = readBundle(this.bundlePath);
+    const tls = this.load(this.program);
     changeTicketKeysRegularly(this.addon, (text) => this.logger.error(text));
     this.serviceManager = new ServiceManager(this.addon, process.env, process.pid);
     this.addon.raiseFileLimit();
-    this.cpus = this.addon.allowedCpus();
-    this.resolver = new Resolver(this.program, this.logger, (group, server, addresses) =>
-      this.broadcast({ type: "addresses", group, server, addresses }),
-    );
-    await this.resolver.start();
-    const urls = this.bind();
-    const adminUrl = await this.admin?.listen();
-    if (adminUrl !== undefined) this.logger.info(`metrics and probes are at ${adminUrl}`);
+    const cpus = this.addon.allowedCpus();
+    const workerCount = server.threads === 0 ? cpus.length : server.threads;
+    const listeners = this.bind(workerCount);
+    await this.admin.listen(server.admin);
+    this.settleAdmin();
     this.dropPrivileges();
-    this.engine = chooseEngine(this.program.server.io, this.addon, (text) =>
-      this.logger.warn(text),
-    );
-    if (this.program.server.maxConcurrentConnections > 0) {
-      const bytes = this.slots.length * Int32Array.BYTES_PER_ELEMENT;
-      this.connectionCounts = new Int32Array(new SharedArrayBuffer(bytes));
-    }
-    this.balanceMemory = new BalanceMemory(this.slots.length);
-    this.balance = this.balanceMemory.groupsOf(this.program);
+    this.house = this.makeHousehold(cpus, workerCount);
+    const description = describe(this.program, workerCount);
+    this.current = this.makeGeneration({ bundle: this.firstBundle, description, listeners, tls });
     this.takeSignals();
-    await Promise.all(this.slots.map((slot) => this.startWorker(slot)));
+    await this.current.start();
     if (this.stopping) return;
-    for (const url of urls) process.stdout.write(`zproxy listening on ${url}\n`);
-    if (this.program.server.hugePages === true) this.sayPages();
-    this.logger.info(`zproxy started, ${this.slots.length} worker(s)`);
-    this.serviceManager.ready(`${this.slots.length} worker(s)`);
-    this.serviceManager.watch(() => this.isAlive());
-    await this.healthChecks.start(this.program, this.balance, this.tlsKeys.trusts);
-  }
-
-  private adminView(): AdminView {
-    return {
-      upstreams: () =>
-        this.balance.length === 0
-          ? []
-          : upstreamStatus(this.program, this.balance, this.resolver.addresses),
-      logDropped: () => this.log.channels.dropped,
-      workers: () => ({
-        serving: this.slots.filter(({ wakeFd }) => wakeFd >= 0).length,
-        wanted: this.slots.length,
-      }),
-      certificates: () => this.tlsKeys.certificates,
-      isStopping: () => this.stopping,
-    };
-  }
-
-  private get addonPath(): string {
-    return join(dirname(this.bundlePath), "zproxy.node");
+    this.balanceBy(null, description, listeners);
+    const checking = this.current.serve();
+    for (const url of listeners.urls) process.stdout.write(`zproxy listening on ${url}\n`);
+    if (server.hugePages === true) this.sayPages();
+    this.logger.info(`zproxy started, ${workerCount} worker(s)`);
+    this.serviceManager.ready(`${workerCount} worker(s)`);
+    this.serviceManager.watch(() => this.current.isAlive());
+    await checking;
   }
 
   private openAddon(): Addon {
-    const path = this.addonPath;
+    const path = addonPathOf(this.bundlePath);
     let addon: Addon;
     try {
       addon = loadAddon(path);
@@ -169,36 +142,84 @@ export class Supervisor {
     return addon;
   }
 
-  /** Binds the listeners and makes a slot for each worker. Returns the URLs. */
-  private bind(): readonly string[] {
-    const { server } = this.program;
-    const count = server.threads === 0 ? this.cpus.length : server.threads;
-    const passed = passedDescriptors(process.env, process.pid);
-    const listeners = openListeners(server, count, passed, this.addon);
-    for (const [index, fds] of listeners.ofWorkers.entries())
-      this.slots.push({
-        index,
-        listeners: fds,
-        worker: null,
-        wakeFd: -1,
-        arena: null,
-        ended: false,
-      });
-    if (server.reuseportProgram !== undefined && count > 1) {
-      const reason = attachProgram(server.reuseportProgram, listeners, this.addon);
-      if (reason !== "")
-        this.logger.warn(
-          `reuseport_balancing = "cbpf" is not possible: ${reason}; the kernel's own hash balances`,
-        );
+  /**
+   * Reads what a program needs of this machine; what the process may not read any more stays as
+   * `present` has it. Throws with all that is wrong.
+   */
+  private load(program: Facts, present?: TlsKeys): TlsKeys {
+    const tls = buildTlsKeys(program, this.addon, present);
+    const wrong = [...tls.problems, ...checkRoots(program)];
+    if (wrong.length > 0) {
+      tls.free();
+      throw new StartError(wrong.join("\n"));
     }
-    return listeners.urls;
+    for (const warning of tls.warnings) this.logger.warn(warning);
+    return tls;
+  }
+
+  /** Binds the listeners of so many workers. */
+  private bind(workerCount: number): Listeners {
+    const passed = passedDescriptors(process.env, process.pid);
+    return openListeners(this.program.server, workerCount, passed, this.addon);
+  }
+
+  /** Has the worker of a new connection chosen as the configuration says. */
+  private balanceBy(
+    before: Description | null,
+    { balancing }: Description,
+    listeners: Listeners,
+  ): void {
+    if (balancing === null) {
+      if (before !== null && before.balancing !== null) detachProgram(listeners, this.addon);
+      return;
+    }
+    if (this.house.workerCount === 1) return;
+    const reason = attachProgram(() => balancing, listeners, this.addon);
+    if (reason === "") return;
+    this.logger.warn(
+      `reuseport_balancing = "cbpf" is not possible: ${reason}; the kernel's own hash balances`,
+    );
+  }
+
+  private makeHousehold(cpus: readonly number[], workerCount: number): Household {
+    const { server } = this.program;
+    const owners = new Owners(workerCount);
+    const countBytes = owners.count * Int32Array.BYTES_PER_ELEMENT;
+    return {
+      addon: this.addon,
+      logger: this.logger,
+      channels: this.log.channels,
+      counts: this.counts,
+      logRecordsMax: server.logging.channelSize,
+      cpus,
+      engine: chooseEngine(server.io, this.addon, (text) => this.logger.warn(text)),
+      workerCount,
+      owners,
+      balanceMemory: new BalanceMemory(owners.count),
+      connectionCounts: new Int32Array(new SharedArrayBuffer(countBytes)),
+      rateWords: null,
+      restarts: 0,
+      onHandover: (from, index, fds) => this.onHandover(from, index, fds),
+      onStatistics: (index, statistics) => this.onStatistics(index, statistics),
+      onGone: (generation) => this.onGone(generation),
+    };
+  }
+
+  private makeGeneration(parts: GenerationParts): Generation {
+    const { routes } = parts.description.facts;
+    if (routes.some((route) => route.limits.rateLimitRequestsPerMin > 0))
+      this.house.rateWords ??= rateWords(RATE_BUCKETS, randomBytes(4).readInt32LE());
+    const generation = new Generation(this.house, parts);
+    this.generations.add(generation);
+    return generation;
   }
 
   /** After what needs root, before the first connection. */
   private dropPrivileges(): void {
     const { dropPrivileges: settings, logging } = this.program.server;
     if (settings === undefined) return;
-    const possessions = { logFile: logging.filePath, files: [this.bundlePath, this.addonPath] };
+    const files = [this.bundlePath, addonPathOf(this.bundlePath)];
+    const possessions = { logFile: logging.filePath, files };
     const { text, warning } = dropPrivileges(settings, possessions, this.addon);
     this.logger[warning ? "warn" : "info"](text);
     // What root may do proves nothing about the user that it has become.
@@ -207,125 +228,161 @@ export class Supervisor {
   }
 
   private sayPages(): void {
-    const arenas = this.slots.flatMap(({ arena }) => (arena === null ? [] : [arena]));
-    const { text, warning } = describePages(arenas);
+    const { text, warning } = describePages(this.current.arenas);
     this.logger[warning ? "warn" : "info"](text);
   }
 
-  private startWorker(slot: WorkerSlot): Promise<void> {
-    const start: WorkerStart = {
-      addonPath: this.addonPath,
-      owner: slot.index,
-      engine: this.engine,
-      cpu: this.cpus[slot.index % this.cpus.length]!,
-      logMemory: this.log.channels.memoryFor(slot.index, this.requestLines),
-      metricsMemory: this.admin?.memoryFor(slot.index) ?? null,
-      listeners: slot.listeners,
-      rateWords: this.rateWords,
-      connectionCounts: this.connectionCounts,
-      tls: this.tlsKeys.contexts,
-      balance: this.balance,
-      addresses: this.resolver.addresses,
+  private settleAdmin(): void {
+    const url = this.admin.settle();
+    if (url !== "") this.logger.info(`metrics and probes are at ${url}`);
+  }
+
+  private adminView(): AdminView {
+    return {
+      program: () => this.current.parts.description.facts,
+      bundle: () => this.current.parts.bundle,
+      generation: () => this.generationCount,
+      counts: () => this.counts.all,
+      workerRestarts: () => this.house.restarts,
+      upstreams: () => {
+        const { parts, balance, addresses } = this.current;
+        if (balance.length === 0) return [];
+        return upstreamStatus(parts.description.facts, balance, addresses);
+      },
+      logDropped: () => this.log.channels.dropped,
+      workers: () => ({ serving: this.current.servingCount, wanted: this.house.workerCount }),
+      certificates: () => this.current.parts.tls.certificates,
+      isStopping: () => this.stopping,
     };
-    const worker = new Worker(this.bundlePath, { workerData: start });
-    slot.worker = worker;
-    return new Promise((ready) => {
-      worker.on("message", (message: FromWorker) => {
-        if (message.type === "ready") {
-          slot.wakeFd = message.wakeFd;
-          slot.arena = message.arena;
-          // What was sent before there was an eventfd to signal, such as an early end.
-          this.addon.eventfdSignal(slot.wakeFd);
-          ready();
-        } else this.onMessage(slot, message);
-      });
-      worker.on("error", (error) => {
-        this.logger.error(`worker ${slot.index} failed: ${error.stack ?? error.message}`);
-      });
-      worker.on("exit", () => this.onExit(slot));
-    });
   }
 
-  private onMessage(slot: WorkerSlot, message: FromWorker): void {
-    switch (message.type) {
-      case "drained":
-        slot.ended = true;
-        return;
-      case "pong":
-        this.pinged.delete(slot);
-        return;
-      case "log":
-        this.log.channels.drain();
-        return;
-      case "statistics":
-        this.onStatistics(slot, message.statistics);
-        return;
+  // ── Reload ────────────────────────────────────────────────────────────────────────────────────
+
+  /** SIGHUP. One that comes during a reload, or during the start, is a reload after it. */
+  private async reload(): Promise<void> {
+    this.reloadAgain = true;
+    if (this.reloading) return;
+    this.reloading = true;
+    while (this.reloadAgain && !this.stopping) {
+      this.reloadAgain = false;
+      this.serviceManager.reloading();
+      const status = await this.tryReload();
+      if (!this.stopping) this.serviceManager.ready(status);
+    }
+    this.reloading = false;
+  }
+
+  /** Returns a line for the service manager. */
+  private async tryReload(): Promise<string> {
+    const { workerCount } = this.house;
+    try {
+      await this.replace(await this.prepare());
+      return `${workerCount} worker(s), generation ${this.generationCount}`;
+    } catch (error) {
+      this.admin.cancel();
+      const reason = error instanceof StartError ? error.message : `${(error as Error).stack}`;
+      if (!this.stopping)
+        this.logger.error(`not reloaded, the server goes on as it was: ${reason}`);
+      return `${workerCount} worker(s); the last reload was refused, see the log`;
     }
   }
 
-  private onExit(slot: WorkerSlot): void {
-    this.pinged.delete(slot);
-    slot.worker = null;
-    slot.wakeFd = -1;
-    this.log.channels.drain(); // what it still had to say comes before what is said of it
-    const closed = this.addon.releaseOwner(slot.index);
-    if (this.rateWords !== null) releaseLocks(this.rateWords, slot.index);
-    if (this.connectionCounts !== null) Atomics.store(this.connectionCounts, slot.index, 0);
-    this.balanceMemory.clearWorker(slot.index, this.balance);
-    if (this.stopping) {
-      slot.ended = true;
-      if (this.slots.every((each) => each.ended && each.worker === null)) void this.exit(0);
-      return;
+  /** A next generation that is ready to accept; or throws, and nothing has changed. */
+  private async prepare(): Promise<Generation> {
+    const { parts } = this.current;
+    const bundle = readBundle(this.bundlePath);
+    const description = await askBundle(bundle, this.house.workerCount);
+    this.checkHostable(bundle, description);
+    const { server } = description.facts;
+    const tls = this.load(description.facts, parts.tls);
+    let listeners = parts.listeners;
+    let next: Generation | null = null;
+    try {
+      listeners = nextListeners(parts.listeners, server, this.addon);
+      await this.admin.listen(server.admin);
+      if (this.stopping) throw new StartError("the server is stopping");
+      next = this.makeGeneration({ bundle, description, listeners, tls });
+      await next.start();
+      if (this.stopping) throw new StartError("the server is stopping");
+      return next;
+    } catch (error) {
+      if (next === null) tls.free();
+      next?.abandon();
+      closeLeft(listeners, parts.listeners, this.addon);
+      throw error;
     }
-    if (this.admin !== null) this.admin.workerRestarts++;
-    this.logger.error(
-      `worker ${slot.index} has died (${closed} descriptors closed); restarting it`,
-    );
-    setTimeout(() => void this.startWorker(slot), RESTART_DELAY_MS);
   }
 
-  /** Whether every worker has answered the last ping; then asks again. */
-  private isAlive(): boolean {
-    if (this.pinged.size > 0) return false;
-    for (const slot of this.slots) {
-      if (slot.wakeFd < 0) continue;
-      this.pinged.add(slot);
-      this.send(slot, { type: "ping" });
-    }
-    return true;
+  /** Puts a generation in the place of the present one. Nothing of this can fail. */
+  private async replace(next: Generation): Promise<void> {
+    const old = this.current;
+    const { description, listeners } = next.parts;
+    const { server } = description.facts;
+    for (const name of changesForRestart(old.parts.description.facts, description.facts))
+      this.logger.warn(`${name} has changed; that takes a restart`);
+    this.logger.level = server.logging.level === "off" ? "silent" : server.logging.level;
+    this.balanceBy(old.parts.description, description, listeners);
+    this.settleAdmin();
+    this.current = next;
+    this.generationCount++;
+    next.serve().catch((error) => this.logger.error(`no health checks: ${error.stack}`));
+    const others = [...this.generations].filter((generation) => generation !== next);
+    await Promise.all(others.map((generation) => generation.retire(next)));
+    closeLeft(old.parts.listeners, listeners, this.addon);
+    const known = new Set(old.parts.listeners.urls);
+    for (const url of listeners.urls)
+      if (!known.has(url)) process.stdout.write(`zproxy listening on ${url}\n`);
+    if (server.hugePages === true) this.sayPages();
+    this.logger.info(`zproxy reloaded, generation ${this.generationCount}`);
   }
 
-  private send(slot: WorkerSlot, message: ToWorker): void {
-    if (slot.worker === null) return;
-    slot.worker.postMessage(message);
-    if (slot.wakeFd >= 0) this.addon.eventfdSignal(slot.wakeFd);
+  /** Throws for a bundle that this process can't run. */
+  private checkHostable(bundle: Bundle, { protocol, abi }: Description): void {
+    const isOurs =
+      protocol === PROTOCOL_VERSION &&
+      abi === ABI_VERSION &&
+      bundle.addonHash === this.firstBundle.addonHash;
+    if (!isOurs)
+      throw new StartError("it was compiled by another version of zproxy; that takes a restart");
   }
 
-  private broadcast(message: ToWorker): void {
-    for (const slot of this.slots) this.send(slot, message);
+  /** Clients of a generation that retires go on with the one that accepts. */
+  private onHandover(from: Generation, index: number, fds: readonly number[]): void {
+    if (from.hasTransportOf(this.current)) this.current.adopt(index, fds);
+    // It did not know yet of a generation that came after the next.
+    else for (const fd of fds) this.addon.close(fd);
   }
+
+  private onGone(generation: Generation): void {
+    generation.parts.tls.free();
+    this.generations.delete(generation);
+    this.house.balanceMemory.prune([...this.generations].map(({ balance }) => balance));
+    if (this.stopping && this.generations.size === 0) void this.exit(0);
+  }
+
+  // ── Signals, and the end ──────────────────────────────────────────────────────────────────────
 
   private takeSignals(): void {
     const stop = (): void => this.stop();
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     process.on("SIGUSR1", () => this.log.reopen());
-    process.on("SIGHUP", () => {
-      this.logger.warn("reload is not there yet; restart the server to apply a new config");
-    });
+    process.on("SIGHUP", () => void this.reload());
     if (process.env.ZPROXY_TEST_STATS === "1")
       process.on("SIGUSR2", () => {
         this.statistics.clear();
-        this.broadcast({ type: "statistics" });
+        this.current.broadcast({ type: "statistics" });
       });
   }
 
-  private onStatistics(slot: WorkerSlot, statistics: WorkerStatistics): void {
-    this.statistics.set(slot.index, statistics);
-    if (this.statistics.size < this.slots.length) return;
-    const workers = this.slots.map(({ index }) => this.statistics.get(index));
+  private onStatistics(index: number, statistics: WorkerStatistics): void {
+    this.statistics.set(index, statistics);
+    const { workerCount } = this.house;
+    if (this.statistics.size < workerCount) return;
+    const workers = Array.from({ length: workerCount }, (_, at) => this.statistics.get(at));
     const openFiles = this.addon.openFileCount();
-    process.stdout.write(`${JSON.stringify({ workers, openFiles })}\n`);
+    const generations = this.generations.size;
+    process.stdout.write(`${JSON.stringify({ workers, openFiles, generations })}\n`);
   }
 
   /** The first signal drains, the second ends at once. */
@@ -335,12 +392,10 @@ export class Supervisor {
       return;
     }
     this.stopping = true;
-    this.resolver.stop();
-    this.healthChecks.stop();
     this.logger.info("zproxy is stopping");
     this.serviceManager.stopping();
-    this.broadcast({ type: "drain" });
-    const limit = this.program.server.shutdownTimeoutSecs;
+    for (const generation of [...this.generations]) generation.drain();
+    const limit = this.current.parts.description.facts.server.shutdownTimeoutSecs;
     if (limit === 0) return;
     setTimeout(() => {
       this.logger.warn(`requests still under way after ${limit} s are cut off`);

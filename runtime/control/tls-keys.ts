@@ -2,10 +2,12 @@
 // its privileges, and trust for Node's own clients. Each program has its own, for as long as
 // workers run it; the keys of session tickets are the process's (native/tls-tickets.c).
 
+import { accessSync, constants } from "node:fs";
 import { ENOENT } from "../../native/abi.ts";
-import type { Program, TlsSettings, UpstreamSettings } from "../data/api.ts";
+import type { TlsSettings, UpstreamSettings } from "../data/api.ts";
 import type { KernelMode } from "../data/ktls.ts";
 import type { Addon } from "../native.ts";
+import type { Facts } from "./bundle.ts";
 import { TlsFiles } from "./tls-files.ts";
 
 /** Handles of native contexts, for workers. */
@@ -24,10 +26,15 @@ export interface ServerTrust {
   readonly ca?: Buffer;
 }
 
-/** A server's certificate and when it expires, in seconds since 1970. */
-export interface CertificateTime {
+/** A server's certificate, and where it was read. */
+export interface LoadedCertificate {
   readonly path: string;
+  readonly keyPath: string;
+  /** When it expires, in seconds since 1970. */
   readonly notAfterSecs: number;
+  readonly names: readonly string[];
+  /** The native context that holds it. */
+  readonly context: number;
 }
 
 /** One program's keys. */
@@ -36,7 +43,9 @@ export interface TlsKeys {
   readonly contexts: TlsContexts | null;
   /** By upstream group; empty for one without TLS. */
   readonly trusts: readonly (ServerTrust | undefined)[];
-  readonly certificates: readonly CertificateTime[];
+  readonly certificates: readonly LoadedCertificate[];
+  /** Authorities, by the path that they were read from. */
+  readonly roots: ReadonlyMap<string, Buffer>;
   /** Sentences about what can't be used: nothing has been made then. */
   readonly problems: readonly string[];
   /** What will not be as the program wants it, and need not be. */
@@ -45,9 +54,12 @@ export interface TlsKeys {
   free(): void;
 }
 
-/** Reads and makes what the program needs. */
-export function buildTlsKeys(program: Program, addon: Addon): TlsKeys {
-  const builder = new Builder(addon);
+/**
+ * Reads and makes what the program needs. Files that only root may read, which this process has
+ * been, stay as they are in the `present` program.
+ */
+export function buildTlsKeys(program: Facts, addon: Addon, present?: TlsKeys): TlsKeys {
+  const builder = new Builder(addon, present);
   const keys = builder.build(program);
   if (keys.problems.length > 0) keys.free();
   return keys;
@@ -57,25 +69,28 @@ class Builder {
   private readonly addon: Addon;
   private readonly files = new TlsFiles(Date.now());
   private readonly made: number[] = [];
-  private readonly certificates: CertificateTime[] = [];
+  private readonly certificates: LoadedCertificate[] = [];
+  private readonly roots = new Map<string, Buffer>();
+  private readonly present: TlsKeys | undefined;
 
-  constructor(addon: Addon) {
+  constructor(addon: Addon, present: TlsKeys | undefined) {
     this.addon = addon;
+    this.present = present;
   }
 
-  build(program: Program): TlsKeys {
-    const { addon, files, made, certificates } = this;
+  build(program: Facts): TlsKeys {
+    const { addon, files, made, certificates, roots } = this;
     const { problems, warnings } = files;
     const trusts: (ServerTrust | undefined)[] = [];
     const contexts = this.contextsOf(program, trusts);
     const free = () => {
       for (const context of made.splice(0)) addon.tlsContextFree(context);
     };
-    return { contexts, trusts, certificates, problems, warnings, free };
+    return { contexts, trusts, certificates, roots, problems, warnings, free };
   }
 
   private contextsOf(
-    { server: { tls }, upstreams }: Program,
+    { server: { tls }, upstreams }: Facts,
     trusts: (ServerTrust | undefined)[],
   ): TlsContexts | null {
     if (tls === undefined && !upstreams.some(usesTls)) return null;
@@ -111,26 +126,50 @@ class Builder {
   }
 
   private serverContext(tls: TlsSettings, kernel: KernelMode): number {
-    const { addon, files } = this;
-    const names: { name: string; context: number }[] = [];
-    const contexts = tls.certificates.map(({ certPath, keyPath }) => {
-      const pair = files.readPair(certPath, keyPath);
-      if (pair === undefined) return -1;
+    const { addon, files, certificates } = this;
+    for (const { certPath, keyPath } of tls.certificates) {
       const context = this.newContext(true, tls.minVersion === "1.3");
-      const taken =
-        context >= 0 &&
-        addon.tlsCertificate(context, pair.chain, 0, pair.key, 0) >= 0 &&
-        (kernel === "off" || addon.tlsContextKernel(context) >= 0);
-      if (!taken) files.problems.push(`${certPath}: ${addon.tlsError()}`);
-      names.push(...pair.names.map((name) => ({ name, context })));
-      this.certificates.push({ path: certPath, notAfterSecs: pair.notAfterSecs });
-      return context;
-    });
-    const [first = -1] = contexts;
+      const loaded = this.certificateInto(context, certPath, keyPath);
+      if (loaded === undefined) continue;
+      if (kernel !== "off" && addon.tlsContextKernel(context) < 0)
+        files.problems.push(`${certPath}: ${addon.tlsError()}`);
+      certificates.push(loaded);
+    }
+    const [first] = certificates;
+    if (first === undefined || files.problems.length > 0) return -1;
     // Earlier certificates keep their names, so the order of the configuration decides.
-    if (files.problems.length === 0)
-      for (const { name, context } of names) addon.tlsName(first, name, context);
-    return first;
+    for (const { names, context } of certificates)
+      for (const name of names) addon.tlsName(first.context, name, context);
+    return first.context;
+  }
+
+  /** Puts a certificate into a new context; undefined: why it can't has been said. */
+  private certificateInto(
+    context: number,
+    path: string,
+    keyPath: string,
+  ): LoadedCertificate | undefined {
+    const { addon, files, present } = this;
+    const old = present?.certificates.find(
+      (each) => each.path === path && each.keyPath === keyPath,
+    );
+    const closed = old === undefined ? undefined : [path, keyPath].find(isClosed);
+    let loaded: LoadedCertificate;
+    let result = -1;
+    if (old !== undefined && closed !== undefined) {
+      files.warnings.push(staysAsItWas(path, closed));
+      loaded = { ...old, context };
+      result = addon.tlsCertificateOf(context, old.context);
+    } else {
+      const pair = files.readPair(path, keyPath);
+      if (pair === undefined) return undefined;
+      const { names, notAfterSecs } = pair;
+      loaded = { path, keyPath, names, notAfterSecs, context };
+      if (context >= 0) result = addon.tlsCertificate(context, pair.chain, 0, pair.key, 0);
+    }
+    if (result >= 0) return loaded;
+    files.problems.push(`${path}: ${addon.tlsError()}`);
+    return undefined;
   }
 
   private clientContext({ tlsUnverified, tlsCaPath }: UpstreamSettings): {
@@ -141,17 +180,44 @@ class Builder {
     const context = this.newContext(false, false);
     if (context < 0) files.problems.push(`TLS can't be used: ${addon.tlsError()}`);
     if (tlsUnverified) return { context, trust: { rejectUnauthorized: false } };
-    const ca = files.readRoots(tlsCaPath);
+    const ca = this.rootsIn(tlsCaPath);
     if (ca === undefined) return { context, trust: { rejectUnauthorized: true } };
     if (context >= 0 && addon.tlsRoots(context, ca, 0) <= 0)
       files.problems.push(`${tlsCaPath ?? "the system's roots"}: no certificate that can be read`);
     return { context, trust: { rejectUnauthorized: true, ca } };
   }
 
+  private rootsIn(path: string | undefined): Buffer | undefined {
+    if (path === undefined) return this.files.readRoots(path);
+    const old = this.present?.roots.get(path);
+    const stays = old !== undefined && isClosed(path);
+    if (stays) this.files.warnings.push(staysAsItWas(path, path));
+    const roots = stays ? old : this.files.readRoots(path);
+    if (roots !== undefined) this.roots.set(path, roots);
+    return roots;
+  }
+
   private newContext(server: boolean, tls13Only: boolean): number {
     const context = this.addon.tlsContext(server, tls13Only);
     if (context >= 0) this.made.push(context);
     return context;
+  }
+}
+
+function staysAsItWas(path: string, closed: string): string {
+  return (
+    `${path} stays as it was at the start, because this user can't read ${closed}; let its group ` +
+    "read it, or restart the server to have it read again"
+  );
+}
+
+/** Whether a file is there, but not for this user. */
+function isClosed(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
   }
 }
 

@@ -1,6 +1,5 @@
 // Metrics about TLS, for programs that use it.
 
-import type { Program } from "../data/api.ts";
 import {
   COUNT_HANDSHAKE_FAILURES,
   COUNT_HANDSHAKES,
@@ -12,8 +11,9 @@ import {
   KTLS_FALLBACKS,
   type MetricsReader,
 } from "../data/metrics.ts";
+import type { Facts } from "./bundle.ts";
 import type { MetricsWriter } from "./metrics-text.ts";
-import type { CertificateTime } from "./tls-keys.ts";
+import type { LoadedCertificate } from "./tls-keys.ts";
 
 /** Peers and directions in the order of their words from COUNT_KTLS on. */
 const KTLS_LABELS = ["client", "upstream"].flatMap((peer) =>
@@ -22,9 +22,9 @@ const KTLS_LABELS = ["client", "upstream"].flatMap((peer) =>
 
 export function printTls(
   out: MetricsWriter,
-  { server, upstreams }: Program,
+  { server, upstreams }: Facts,
   metrics: MetricsReader,
-  certificates: readonly CertificateTime[],
+  certificates: readonly LoadedCertificate[],
 ): void {
   const asks = upstreams.some(({ servers }) => servers.some(({ tls }) => tls));
   if (server.tls === undefined && !asks) return;

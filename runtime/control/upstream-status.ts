@@ -1,8 +1,8 @@
 // What is known of the upstream servers at this moment, for the metrics and for people.
 
-import type { Program } from "../data/api.ts";
 import { ServerState } from "../data/server-state.ts";
 import { type GroupMemory, serverUrl } from "./balance-memory.ts";
+import type { Facts } from "./bundle.ts";
 import type { ServerAddresses } from "./messages.ts";
 
 export interface ServerStatus {
@@ -23,7 +23,7 @@ export interface GroupStatus {
 
 /** A group whose name another one has, too, says so: every name stands for one group. */
 export function upstreamStatus(
-  { upstreams }: Program,
+  { upstreams }: Facts,
   memory: readonly GroupMemory[],
   addresses: readonly (readonly ServerAddresses[])[],
 ): GroupStatus[] {

@@ -3,12 +3,13 @@
 
 import { randomBytes } from "node:crypto";
 
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import type { Program } from "../data/api.ts";
 import { arenaBytes, Buffers } from "../data/buffers.ts";
 import { ConnectionTable } from "../data/connection.ts";
 import { ConnectionLimit } from "../data/connection-limit.ts";
 import { EventLoop } from "../data/event-loop.ts";
+import { adopt } from "../data/handover.ts";
 import { KIND_NOTICE, KIND_WARNING } from "../data/log-record.ts";
 import { LogRingWriter } from "../data/log-ring.ts";
 import { WorkerMetrics } from "../data/metrics.ts";
@@ -34,9 +35,9 @@ import {
 const ADDRESSES_MAX = 8;
 const SOCKADDR_STRIDE = 32;
 
-/** Runs in a worker thread started with a WorkerStart as its `workerData`. */
-export function runWorker(program: Program): void {
-  new WorkerThread(program, workerData as WorkerStart).run();
+/** Runs in a thread of its own until the main thread ends it. */
+export function runWorker(program: Program, start: WorkerStart): void {
+  new WorkerThread(program, start).run();
 }
 
 class WorkerThread {
@@ -70,20 +71,15 @@ class WorkerThread {
     this.arena = { pages: arena.pages, bytes };
     const bufferRing = (group: number): Mapping =>
       expect(addon.ringBuffers(handle, group, BUFFER_RING_ENTRIES), "io_uring_register");
-    this.buffers = new Buffers(
-      arena,
-      BUFFER_COUNTS,
-      [bufferRing(0), bufferRing(1)],
-      BUFFER_RING_ENTRIES,
-    );
+    const rings = [bufferRing(0), bufferRing(1)] as const;
+    this.buffers = new Buffers(arena, BUFFER_COUNTS, rings, BUFFER_RING_ENTRIES);
     this.sockaddrBase = this.buffers.extraBase;
     const filesAt = this.sockaddrBase + sockaddrBytes;
     const files = FILE_ROUTES
       ? placeMemoryFiles(memoryFiles, routes, this.buffers.bytes, filesAt)
       : null;
     this.wakeFd = addon.eventfd(start.owner);
-    const { channelSize, accessLog } = program.server.logging;
-    const log = new LogRingWriter(start.logMemory, channelSize, sayFilling);
+    const log = new LogRingWriter(start.logMemory, start.logRecordsMax, sayFilling);
     this.loop = new EventLoop({
       owner: start.owner,
       ring: ringOver(memory, addon),
@@ -103,14 +99,17 @@ class WorkerThread {
       rateLimiter:
         RATE_LIMITS && start.rateWords ? new RateLimiter(start.rateWords, start.owner) : null,
       idPrefix: randomBytes(4).toString("hex"),
-      accessLog: accessLog ? log : undefined,
+      accessLog: program.server.logging.accessLog ? log : undefined,
       metrics: start.metricsMemory ? new WorkerMetrics(start.metricsMemory) : undefined,
       onWake: () => this.onWake(),
+      waits: true,
+      onHandover: (fds) => say({ type: "handover", fds }),
+      onRetired: () => say({ type: "retired" }),
       onWarning: (text) => {
-        writeSentence(log, KIND_WARNING, `worker ${start.owner}: ${text}`);
+        writeSentence(log, KIND_WARNING, `worker ${start.index}: ${text}`);
         sayFilling();
       },
-      onNotice: (text) => writeSentence(log, KIND_NOTICE, `worker ${start.owner}: ${text}`),
+      onNotice: (text) => writeSentence(log, KIND_NOTICE, `worker ${start.index}: ${text}`),
     });
     start.addresses.forEach((servers, group) => {
       servers.forEach((addresses, server) => {
@@ -122,7 +121,6 @@ class WorkerThread {
   run(): void {
     say({ type: "ready", wakeFd: this.wakeFd, arena: this.arena });
     this.loop.run();
-    say({ type: "drained" });
   }
 
   private onWake(): void {
@@ -137,6 +135,15 @@ class WorkerThread {
     switch (message.type) {
       case "drain":
         this.loop.drain();
+        return;
+      case "accept":
+        this.loop.accept();
+        return;
+      case "retire":
+        this.loop.retire(message.handsOver);
+        return;
+      case "adopt":
+        for (const fd of message.fds) adopt(this.loop, fd);
         return;
       case "addresses":
         this.setAddresses(message.group, message.server, message.addresses);
@@ -213,7 +220,7 @@ function tlsParts(
 }
 
 function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) {
-  if (connectionCounts === null) return null;
+  if (server.maxConcurrentConnections === 0) return null;
   return new ConnectionLimit(connectionCounts, owner, server.maxConcurrentConnections);
 }
 

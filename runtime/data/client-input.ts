@@ -121,6 +121,7 @@ export function awaitInput(loop: EventLoop, connection: Connection): void {
     loop.timers.set(connection.slot, KEEP_ALIVE_IDLE_MS);
     loop.idleSince[connection.slot] = loop.timers.tick;
   }
+  if (loop.retiring && loop.handover.holds(connection)) return;
   if (connection.receiving || connection.starved) return;
   const group = connection.requestState === REQUEST_DISCARD ? loop.buffers.bodyGroup : GROUP_SMALL;
   if (connection.ringFlags === 0) loop.sockets.fix(connection); // it stays: for what follows
@@ -157,7 +158,7 @@ function processHead(loop: EventLoop, connection: Connection): boolean {
   }
   connection.minorVersion = request.minorVersion;
   connection.isHead = request.isHead;
-  connection.keepAlive = request.keepAlive && !loop.draining && !connection.inputEnded;
+  connection.keepAlive = request.keepAlive && !loop.lastAnswers && !connection.inputEnded;
   connection.bodyMode = request.bodyMode;
   connection.expectsContinue = request.fields.has(FIELD_EXPECT);
   connection.bodyRemaining = request.contentLength;

@@ -35,14 +35,18 @@ const DISCARD_BYTES_MAX = 65536;
 
 const NOTHING = ascii("");
 
-export function onAccepted(loop: EventLoop, fd: number): void {
+/** A slot for a client; null: there is none, and its descriptor is closed. */
+export function enter(loop: EventLoop, fd: number): Connection | null {
   if (loop.table.isCrowded) closeLongestIdle(loop);
   const connection = loop.draining ? null : loop.table.take(ROLE_CLIENT);
-  if (connection === null) {
-    loop.closeFile(fd);
-    return;
-  }
-  loop.sockets.open(connection, fd);
+  if (connection === null) loop.closeFile(fd);
+  else loop.sockets.open(connection, fd);
+  return connection;
+}
+
+export function onAccepted(loop: EventLoop, fd: number): void {
+  const connection = enter(loop, fd);
+  if (connection === null) return;
   observer.accepted(loop);
   if (!loop.table.admit(connection)) {
     observer.refused(loop);
@@ -64,6 +68,7 @@ export function onAccepted(loop: EventLoop, fd: number): void {
 /** The connection can bring its first request. */
 export function onEstablished(loop: EventLoop, connection: Connection): void {
   loop.timers.set(connection.slot, loop.headerTimeoutMs);
+  if (loop.retiring && loop.handover.takes(connection)) return;
   loop.sockets.receive(connection, GROUP_SMALL, false);
 }
 
@@ -84,7 +89,7 @@ function closeLongestIdle(loop: EventLoop): void {
 }
 
 /** Whether nothing is owed to a client, and nothing of a request has come. */
-function isIdle(connection: Connection): boolean {
+export function isIdle(connection: Connection): boolean {
   return (
     connection.requestState === REQUEST_HEAD &&
     connection.responseState === RESPONSE_NONE &&
@@ -164,7 +169,7 @@ export function endExchange(loop: EventLoop, connection: Connection): void {
   loop.timers.set(connection.slot, WRITE_TIMEOUT_MS);
   if (!connection.keepAlive) {
     // A client that is told to go may have sent its next requests already.
-    if (loop.draining) connection.linger = true;
+    if (loop.lastAnswers) connection.linger = true;
     closeAfterSending(loop, connection);
     return;
   }

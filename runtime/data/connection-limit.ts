@@ -24,12 +24,17 @@ export class ConnectionLimit {
    */
   take(): boolean {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      Atomics.add(this.counts, this.owner, 1);
+      this.add();
       if (this.sum() <= this.countMax) return true;
       this.release();
       if (this.sum() >= this.countMax) return false;
     }
     return false;
+  }
+
+  /** Counts one more in any case. */
+  add(): void {
+    Atomics.add(this.counts, this.owner, 1);
   }
 
   private sum(): number {

@@ -101,6 +101,8 @@ export class Connection {
   // Clients only.
   /** Part of the count of connections that a limit is about. */
   admitted = false;
+  /** On its way to a worker of the next generation: see handover.ts. */
+  leaving = false;
   requestState = REQUEST_HEAD;
   /** The tick at which the first piece of an incomplete head came; -1 between heads. */
   headStartedTick = -1;
@@ -208,6 +210,7 @@ export class Connection {
     this.responseState = RESPONSE_NONE;
     this.headScanned = 0;
     this.admitted = false;
+    this.leaving = false;
     this.requestState = REQUEST_HEAD;
     this.headStartedTick = -1;
     this.isHead = false;
@@ -308,6 +311,13 @@ export class ConnectionTable {
     if (this.limit === null) return true;
     connection.admitted = this.limit.take();
     return connection.admitted;
+  }
+
+  /** Counts a client that another worker has let go of, whatever the limit is by now. */
+  adopt(connection: Connection): void {
+    if (this.limit === null) return;
+    this.limit.add();
+    connection.admitted = true;
   }
 
   release(connection: Connection): void {

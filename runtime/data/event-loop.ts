@@ -4,11 +4,7 @@
 import {
   CLOCK_MONOTONIC_MS,
   CLOCK_REALTIME_SECS,
-  IORING_ACCEPT_MULTISHOT,
   IORING_CQE_F_BUFFER,
-  IORING_CQE_F_MORE,
-  IORING_OP_ACCEPT,
-  IORING_OP_ASYNC_CANCEL,
   IORING_OP_READ,
   O_CLOEXEC,
   O_NOCTTY,
@@ -19,8 +15,6 @@ import {
   OPEN_HOW_RESOLVE,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
   USER_OP_ACCEPT,
   USER_OP_CONNECT,
   USER_OP_FILE_OPEN,
@@ -30,6 +24,7 @@ import {
   USER_OP_SEND,
   USER_OP_WAKE,
 } from "../../native/abi.ts";
+import { Acceptor } from "./acceptor.ts";
 import type { ClientAddress, MatchRoute } from "./api.ts";
 import { BUFFER_NONE, type Buffers } from "./buffers.ts";
 import * as client from "./client.ts";
@@ -45,6 +40,7 @@ import * as fileAnswer from "./file-answer.ts";
 import { FileCache } from "./file-cache.ts";
 import type { FileStore } from "./file-store.ts";
 import * as files from "./files.ts";
+import { Handover } from "./handover.ts";
 import { RequestHead } from "./http1-request.ts";
 import { ResponseHead } from "./http1-response.ts";
 import { IpAddress } from "./ip-address.ts";
@@ -66,6 +62,8 @@ export interface DataCalls {
   peerAddress(fd: number, memory: Uint8Array, offset: number): number;
   fileStatus(fd: number, words: Float64Array, offset: number): number;
   shutdownWrite(fd: number): number;
+  letGo(owner: number, fd: number, tls: number): number;
+  takeUp(owner: number, fd: number): number;
   sendfile(socketFd: number, fileFd: number, offset: number, count: number): number;
   close(fd: number): number;
 }
@@ -97,6 +95,12 @@ export interface LoopParts {
   readonly accessLog?: LogRingWriter | undefined;
   /** Counts requests and turns; absent: nobody asks for them. */
   readonly metrics?: WorkerMetrics | undefined;
+  /** Accepts only when it is told to; absent: from the start. */
+  readonly waits?: boolean;
+  /** Takes descriptors of clients that a worker of the next generation goes on with. */
+  readonly onHandover?: (fds: readonly number[]) => void;
+  /** Called when a worker that retires will accept nothing more. */
+  readonly onRetired?: () => void;
   /** Called on the loop when the main thread has signalled. */
   readonly onWake: () => void;
   readonly onWarning: (text: string) => void;
@@ -117,8 +121,6 @@ export const HEAD_SCRATCH = 256 * 1024;
 /** Longest text form of an address: IPv6 with an embedded IPv4. */
 export const ADDRESS_BYTES_MAX = 46;
 
-/** Pause before accepting again when descriptors ran out: half a second. */
-const ACCEPT_PAUSE_TICKS = 4;
 /** Between two warnings about refused connections: a minute. */
 const REFUSED_SILENT_TICKS = Math.round(60_000 / TICK_MS);
 
@@ -158,19 +160,25 @@ export class EventLoop implements CompletionSink {
   readonly headerTimeoutMs: number;
   /** No new work: stop accepting, answer what is under way, then end. */
   draining = false;
+  /** The next generation accepts; this worker ends with its last client. */
+  retiring = false;
+  /** Every answer is the last on its connection. */
+  lastAnswers = false;
+  readonly handover: Handover;
+  /** Nothing more will be accepted, and it has been told. */
+  private retired = false;
+  private readonly onRetired: () => void;
 
   private readonly owners: Uint8Array;
   private readonly ownerMark: number;
   private readonly clock: Uint32Array;
   private clockMs: number;
-  private readonly listeners: readonly number[];
+  private readonly acceptor: Acceptor;
+  private readonly waits: boolean;
   private readonly wakeFd: number;
   private readonly onWake: () => void;
   readonly onWarning: (text: string) => void;
   readonly onNotice: (text: string) => void;
-  private readonly acceptArmed: boolean[];
-  /** The tick to accept again at after descriptors ran out, or -1. */
-  private acceptPausedUntil = -1;
   /** Connections over the limit, and the tick from which on to say so again. */
   private refusedCount = 0;
   private refusedSilentUntil = 0;
@@ -214,12 +222,14 @@ export class EventLoop implements CompletionSink {
     this.writeOpenHow(OPEN_HOW_PLAIN, RESOLVE_NO_MAGICLINKS);
     this.clock = parts.clock;
     this.clockMs = parts.clock[CLOCK_MONOTONIC_MS]!;
-    this.listeners = parts.listeners;
+    this.acceptor = new Acceptor(parts.ring, parts.listeners);
+    this.waits = parts.waits === true;
     this.wakeFd = parts.wakeFd;
     this.onWake = parts.onWake;
     this.onWarning = parts.onWarning;
     this.onNotice = parts.onNotice;
-    this.acceptArmed = parts.listeners.map(() => false);
+    this.onRetired = parts.onRetired ?? (() => {});
+    this.handover = new Handover(this, parts.onHandover ?? (() => {}));
     this.headBytesMax = parts.routes.reduce(
       (most, route) => Math.max(most, route.limits.maxRequestHeaderSize),
       parts.routes.length === 0 ? 8192 : 0,
@@ -262,12 +272,23 @@ export class EventLoop implements CompletionSink {
     return null;
   }
 
-  /** Serves until it is told to drain and the last connection has gone. */
+  /** Serves until it is told to drain or retire and the last connection has gone. */
   run(): void {
     this.armWake();
-    this.armAccepts();
-    while (!(this.draining && this.table.clientCount === 0)) this.turn(TICK_MS);
+    if (!this.waits) this.accept();
+    while (!this.isDone()) this.turn(TICK_MS);
     if (FILE_ROUTES) this.fileCache!.clear();
+  }
+
+  private isDone(): boolean {
+    if (this.table.clientCount > 0) return false;
+    // An accept that is still armed may bring a client, whom the next generation is to serve.
+    return this.draining || (this.retiring && this.acceptor.isStopped);
+  }
+
+  /** Accepts from now on. */
+  accept(): void {
+    if (!this.draining && !this.retiring) this.acceptor.start();
   }
 
   /** One turn, waiting at most `timeoutMs`. */
@@ -286,27 +307,48 @@ export class EventLoop implements CompletionSink {
     if (FILE_ROUTES) this.fileCache!.expire(this.timers.tick);
     const completions = this.ring.reap(this);
     this.timers.fire(this);
+    if (this.retiring) this.goOnRetiring();
     if (OBSERVED && this.metrics !== null)
       this.metrics.turn(completions, this.table.clientCount, this.table.upstreamCount);
-    if (this.acceptPausedUntil >= 0 && this.timers.tick >= this.acceptPausedUntil) {
-      this.acceptPausedUntil = -1;
-      this.armAccepts();
-    }
+    this.acceptor.run(this.timers.tick);
   }
 
   /** Stops accepting and lets go of idle connections; `run` returns when the last one has ended. */
   drain(): void {
     if (this.draining) return;
     this.draining = true;
-    for (let index = 0; index < this.listeners.length; index++) {
-      if (!this.acceptArmed[index]) continue;
-      // user_data of the multishot accept, in the SQE's address words.
-      this.ring.push(IORING_OP_ASYNC_CANCEL, -1, 0, index, USER_OP_ACCEPT << 24, 0, 0, 0, 0, 0);
-    }
+    this.lastAnswers = true;
+    this.handover.stop();
+    this.acceptor.stop();
     for (const connection of this.table.list) {
       if (connection.role === ROLE_CLIENT) client.drain(this, connection);
       else if (PROXY_ROUTES) upstream.drain(this, connection);
     }
+  }
+
+  /**
+   * Stops accepting, for a next generation that does. Clients leave for it when they are idle; or,
+   * when it can't go on with them, with their next answer.
+   */
+  retire(handsOver: boolean): void {
+    if (this.draining) return;
+    this.lastAnswers = !handsOver;
+    const first = !this.retiring;
+    this.retiring = true;
+    for (const connection of this.table.list) {
+      if (connection.role === ROLE_CLIENT) connection.keepAlive &&= handsOver;
+      else if (PROXY_ROUTES) upstream.drain(this, connection);
+    }
+    if (handsOver) this.handover.start();
+    else this.handover.stop();
+    if (first) this.acceptor.stop();
+  }
+
+  private goOnRetiring(): void {
+    this.handover.run();
+    if (this.retired || !this.acceptor.isStopped) return;
+    this.retired = true;
+    this.onRetired();
   }
 
   onCompletion(slot: number, opGeneration: number, result: number, flags: number): void {
@@ -423,28 +465,12 @@ export class EventLoop implements CompletionSink {
   }
 
   private onAccept(listener: number, result: number, flags: number): void {
-    if ((flags & IORING_CQE_F_MORE) === 0) this.acceptArmed[listener] = false;
     if (result >= 0) {
       this.own(result);
       client.onAccepted(this, result);
-    } else if (!this.draining) {
-      this.onWarning(`accept failed with errno ${-result}; trying again in half a second`);
-      this.acceptPausedUntil = this.timers.tick + ACCEPT_PAUSE_TICKS;
-      return;
     }
-    if (this.acceptPausedUntil < 0) this.armAccepts();
-  }
-
-  private armAccepts(): void {
-    if (this.draining) return;
-    const head = IORING_OP_ACCEPT | (IORING_ACCEPT_MULTISHOT << 16);
-    const opGeneration = USER_OP_ACCEPT << 24;
-    for (let index = 0; index < this.listeners.length; index++) {
-      if (this.acceptArmed[index]) continue;
-      this.acceptArmed[index] = true;
-      const flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-      this.ring.push(head, this.listeners[index]!, 0, 0, 0, 0, flags, index, opGeneration, 0);
-    }
+    const warning = this.acceptor.onAccept(listener, result, flags, this.timers.tick);
+    if (warning !== "") this.onWarning(warning);
   }
 
   private armWake(): void {

@@ -57,9 +57,12 @@ const DURATION_SUM_US = STATUS_CLASSES + 1;
 const DURATIONS = STATUS_CLASSES + 2;
 const ROUTE_WORDS = DURATIONS + DURATION_BOUNDS_US.length + 1;
 
-/** Memory for one worker of a program with so many routes. */
+/** Stands first among the keys of a program's routes, for requests that found none. */
+export const ROUTE_KEY_NONE = "none";
+
+/** Memory for one worker and so many routes, ROUTE_KEY_NONE among them. */
 export function metricsMemory(routeCount: number): SharedArrayBuffer {
-  const words = ROUTES + (routeCount + 1) * ROUTE_WORDS;
+  const words = ROUTES + routeCount * ROUTE_WORDS;
   return new SharedArrayBuffer(words * Float64Array.BYTES_PER_ELEMENT);
 }
 
@@ -110,38 +113,71 @@ export interface RouteCounts {
   readonly durations: readonly number[];
 }
 
-/** The sums over the memories of all workers, as they are now. */
-export class MetricsReader {
-  private readonly workers: readonly Float64Array[];
+/** What workers of one program have counted. */
+export interface Counts {
+  /** Keys in the order of their words, ROUTE_KEY_NONE first. */
+  readonly routes: readonly string[];
+  readonly memories: readonly SharedArrayBuffer[];
+}
 
-  constructor(memories: readonly SharedArrayBuffer[]) {
-    this.workers = memories.map((memory) => new Float64Array(memory));
+interface Part {
+  readonly words: Float64Array;
+  readonly routes: ReadonlyMap<string, number>;
+}
+
+/** The sums over the workers of several programs, as they are now. */
+export class MetricsReader {
+  private readonly parts: readonly Part[];
+
+  constructor(counts: readonly Counts[]) {
+    this.parts = counts.flatMap(({ routes, memories }) => {
+      const indexes = new Map(routes.map((key, index) => [key, index]));
+      return memories.map((memory) => ({ words: new Float64Array(memory), routes: indexes }));
+    });
   }
 
   /** The sum of a GAUGE_* or COUNT_* word. */
   sum(word: number): number {
     let sum = 0;
-    for (const words of this.workers) sum += words[word]!;
+    for (const { words } of this.parts) sum += words[word]!;
     return sum;
-  }
-
-  private sums(first: number, count: number): number[] {
-    return Array.from({ length: count }, (_, index) => this.sum(first + index));
   }
 
   /** Turns for each of BATCH_BOUNDS, and above. */
   turns(): readonly number[] {
-    return this.sums(TURNS, BATCH_BOUNDS.length + 1);
+    return Array.from({ length: BATCH_BOUNDS.length + 1 }, (_, index) => this.sum(TURNS + index));
   }
 
-  /** `route` is -1 for requests that found none. */
-  route(route: number): RouteCounts {
-    const at = ROUTES + (route + 1) * ROUTE_WORDS;
+  route(key: string): RouteCounts {
+    const sums = new Array<number>(ROUTE_WORDS).fill(0);
+    for (const { words, routes } of this.parts) {
+      const index = routes.get(key);
+      if (index === undefined) continue;
+      const at = ROUTES + index * ROUTE_WORDS;
+      for (let word = 0; word < ROUTE_WORDS; word++) sums[word]! += words[at + word]!;
+    }
     return {
-      statuses: this.sums(at, STATUS_CLASSES),
-      bytes: this.sum(at + BYTES),
-      durationSumUs: this.sum(at + DURATION_SUM_US),
-      durations: this.sums(at + DURATIONS, DURATION_BOUNDS_US.length + 1),
+      statuses: sums.slice(0, STATUS_CLASSES),
+      bytes: sums[BYTES]!,
+      durationSumUs: sums[DURATION_SUM_US]!,
+      durations: sums.slice(DURATIONS),
     };
   }
+}
+
+/** What several programs have counted for these routes, as if one worker had. */
+export function addUp(counts: readonly Counts[], routes: readonly string[]): Counts {
+  const memory = metricsMemory(routes.length);
+  const sums = new Float64Array(memory);
+  const placeOf = new Map(routes.map((key, index) => [key, index]));
+  for (const part of counts) {
+    const places = part.routes.map((key) => placeOf.get(key) ?? -1);
+    for (const words of part.memories.map((each) => new Float64Array(each))) {
+      for (let word = COUNT_ACCEPTED; word < ROUTES; word++) sums[word]! += words[word]!;
+      for (const [from, to] of places.entries())
+        for (let word = 0; to >= 0 && word < ROUTE_WORDS; word++)
+          sums[ROUTES + to * ROUTE_WORDS + word]! += words[ROUTES + from * ROUTE_WORDS + word]!;
+    }
+  }
+  return { routes, memories: [memory] };
 }

@@ -141,7 +141,7 @@ function startResponse(
   connection.removeChunks = response.bodyMode === BODY_CHUNKED && http10;
   if (http10 && (response.bodyMode === BODY_UNTIL_CLOSE || response.bodyMode === BODY_CHUNKED))
     connection.keepAlive = false;
-  if (loop.draining || connection.requestState === REQUEST_BODY) connection.keepAlive = false;
+  if (loop.lastAnswers || connection.requestState === REQUEST_BODY) connection.keepAlive = false;
   const bodyEnd = takeBody(loop, connection, peer, headEnd, peer.inEnd);
   if (bodyEnd < 0) {
     upstream.leave(loop, connection, peer);

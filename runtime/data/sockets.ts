@@ -129,6 +129,13 @@ export class Sockets {
     connection.ringFlags = IOSQE_FIXED_FILE << 8;
   }
 
+  /** Takes the socket out again; nothing may be under way on it. */
+  unfix(connection: Connection): void {
+    this.updateFile(connection, -1);
+    connection.ringFd = connection.fd;
+    connection.ringFlags = 0;
+  }
+
   /** Puts `fd`, or -1 for none, into the ring's file table at the connection's slot. */
   private updateFile(connection: Connection, fd: number): void {
     // The kernel reads the word when it takes the submission; no more than a queue full can wait.
@@ -373,28 +380,28 @@ export class Sockets {
     if (OBSERVED && this.onClose !== null) this.onClose(connection);
     connection.closing = true;
     connection.peer = null;
-    if (connection.pendingOps > 0) {
-      const flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
-      this.submit(
-        connection,
-        USER_OP_CANCEL,
-        IORING_OP_ASYNC_CANCEL,
-        connection.fd,
-        0,
-        0,
-        flags,
-        0,
-      );
-    }
+    if (connection.pendingOps > 0) this.cancel(connection);
     if (connection.ringFlags !== 0) this.updateFile(connection, -1);
     this.owners[connection.fd] = 0;
     this.submit(connection, USER_OP_CLOSE, IORING_OP_CLOSE, connection.fd, 0, 0, 0, 0);
   }
 
+  /** Cancels what is under way. */
+  cancel(connection: Connection): void {
+    const flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+    const { fd } = connection;
+    this.submit(connection, USER_OP_CANCEL, IORING_OP_ASYNC_CANCEL, fd, 0, 0, flags, 0);
+  }
+
   /** A completion for a connection that is being closed; `buffer` came with it. */
   onClosing(connection: Connection, buffer: number): void {
     this.buffers.free(buffer);
-    if (connection.pendingOps > 0) return;
+    if (connection.pendingOps === 0) this.vacate(connection);
+  }
+
+  /** Gives back all that a connection holds but its descriptor, and its slot. */
+  vacate(connection: Connection): void {
+    check(connection.pendingOps === 0);
     while (connection.segmentCount > 0) this.dropFirstSegment(connection);
     this.dropInput(connection);
     this.buffers.free(connection.sentBuffer);

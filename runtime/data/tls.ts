@@ -24,7 +24,7 @@ import {
 import { BUFFER_NONE, GROUP_SMALL, SMALL_BYTES } from "./buffers.ts";
 import { check } from "./checks.ts";
 import * as client from "./client.ts";
-import { type Connection, ROLE_CLIENT, TRANSPORT_TLS } from "./connection.ts";
+import { type Connection, ROLE_CLIENT, TRANSPORT_KERNEL, TRANSPORT_TLS } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { HandshakeFailures } from "./handshake-failures.ts";
 import { type KernelCalls, type KernelMode, KernelTls } from "./ktls.ts";
@@ -73,8 +73,9 @@ export interface TlsParts {
 
 export class TlsLayer {
   private readonly context: number;
-  /** Null: connections stay in user space. */
-  readonly kernel: KernelTls | null;
+  private readonly kernel: KernelTls;
+  /** New connections are to go to the kernel. */
+  private readonly usesKernel: boolean;
   private readonly loop: EventLoop;
   private readonly calls: TlsCalls;
   private readonly steps: TlsSteps;
@@ -90,7 +91,8 @@ export class TlsLayer {
 
   constructor(loop: EventLoop, { calls, context, kernel }: TlsParts) {
     this.loop = loop;
-    this.kernel = kernel === "off" ? null : new KernelTls(loop, calls, kernel === "required");
+    this.usesKernel = kernel !== "off";
+    this.kernel = new KernelTls(loop, calls, kernel === "required");
     this.calls = calls;
     this.steps = new TlsSteps(loop.owner, loop.buffers, calls);
     this.failures = new HandshakeFailures(loop);
@@ -113,7 +115,7 @@ export class TlsLayer {
       return;
     }
     const session = this.attach(connection, handle);
-    if (this.kernel !== null && !this.kernel.attach(connection, session)) {
+    if (this.usesKernel && !this.kernel.attach(connection, session)) {
       this.failHandshake(connection, "kernel", "");
       return;
     }
@@ -171,7 +173,7 @@ export class TlsLayer {
 
   /** All that the handshake has made is sent: the kernel can seal what follows. */
   private moveToKernel(connection: Connection, session: TlsSession): void {
-    if (this.kernel!.moveOutput(connection, session)) this.establish(connection, session);
+    if (this.kernel.moveOutput(connection, session)) this.establish(connection, session);
     else this.failHandshake(connection, "kernel", "");
   }
 
@@ -232,7 +234,7 @@ export class TlsLayer {
   private moveInput(connection: Connection): number {
     const session = connection.tls!;
     if (session.state === TLS_BROKEN) return -EPROTO;
-    const result = this.kernel!.moveInput(connection, session);
+    const result = this.kernel.moveInput(connection, session);
     if (result < 0) session.state = TLS_BROKEN;
     return result;
   }
@@ -294,7 +296,7 @@ export class TlsLayer {
       if (result !== -ECANCELED)
         this.failHandshake(connection, "closed", "the peer closed the connection");
     } else if (result === -EIO && session.kernel === KERNEL_BOTH) {
-      const ended = this.kernel!.endsWell(connection);
+      const ended = this.kernel.endsWell(connection);
       session.state = ended ? TLS_INPUT_ENDED : TLS_BROKEN;
       this.loop.received(connection, ended ? 0 : -EPROTO, BUFFER_NONE);
     } else if (result === 0 && (connection.tunnel || connection.role !== ROLE_CLIENT)) {
@@ -492,7 +494,7 @@ export class TlsLayer {
     if (session.state === TLS_ESTABLISHED || session.state === TLS_INPUT_ENDED) {
       if (session.kernel >= KERNEL_OUTPUT) {
         // Cut off in the middle of something, the end is not to look like a good one.
-        if (!notified && !connection.sending) this.kernel!.sendCloseNotify(connection, session);
+        if (!notified && !connection.sending) this.kernel.sendCloseNotify(connection, session);
       } else if (!notified) this.steps.aside(session, TLS_END, 0, 0);
       this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
       this.flush(connection, session);
@@ -505,6 +507,41 @@ export class TlsLayer {
   private finishEnd(connection: Connection, session: TlsSession): void {
     if (session.ending === END_CLOSE) this.loop.sockets.close(connection);
     else this.loop.calls.shutdownWrite(connection.fd);
+  }
+
+  // ── Handover ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether all that is left of a session is what native code or the kernel knows of it. */
+  isQuiet({ tls: session }: Connection): boolean {
+    return (
+      session !== null &&
+      session.state === TLS_ESTABLISHED &&
+      session.ending === END_NOT &&
+      (session.kernel === KERNEL_NONE || session.kernel === KERNEL_BOTH) &&
+      session.inBuffer === BUFFER_NONE &&
+      session.heldBytes === 0 &&
+      session.outBuffer === BUFFER_NONE &&
+      session.nextBuffer === BUFFER_NONE &&
+      !session.hasMore &&
+      !session.deferred &&
+      !session.unsent
+    );
+  }
+
+  /** Gives up a session; its connection is OpenSSL's by the handle that is returned, or -1. */
+  detach({ tls: session }: Connection): number {
+    const { handle } = session!;
+    session!.handle = -1;
+    return handle;
+  }
+
+  /** Goes on with a session that is quiet; one without a handle is all in the kernel. */
+  adopt(connection: Connection, handle: number): void {
+    const session = this.attach(connection, Math.max(-1, handle));
+    session.state = TLS_ESTABLISHED;
+    if (handle >= 0) return;
+    session.kernel = KERNEL_BOTH;
+    connection.transport = TRANSPORT_KERNEL;
   }
 
   /** Whether its handshake is under way: its first request is about to come. */

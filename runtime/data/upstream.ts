@@ -348,7 +348,11 @@ function copyRequest(loop: EventLoop, connection: Connection, peer: Connection):
 export function release(loop: EventLoop, peer: Connection, route: Route): void {
   const server = peer.server!;
   endCount(loop, peer);
-  if (loop.draining || server.idleCount >= route.limits.maxIdleConnectionsPerHost) {
+  if (
+    loop.retiring ||
+    loop.draining ||
+    server.idleCount >= route.limits.maxIdleConnectionsPerHost
+  ) {
     loop.closeGently(peer);
     return;
   }

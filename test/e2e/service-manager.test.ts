@@ -2,16 +2,17 @@
 // the server fares, and waits for signs of life.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { passedDescriptors, ServiceManager } from "../../runtime/control/service-manager.ts";
 import { type Addon, loadAddon } from "../../runtime/native.ts";
-import { proxyRoute, serverSection } from "../lib/config.ts";
+import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { TestProcess } from "../lib/process.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
+import { alone, hangUp, REFUSED, reloadInstalled, startFor, until } from "../lib/reload.ts";
 import { compileConfig, startServer } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
 import { startHeadScript, startUpstream } from "../lib/upstreams.ts";
@@ -92,6 +93,27 @@ test("the manager hears of readiness, life and the end", async (t) => {
   client.close();
   await silent.stop();
   rmSync(server.folder, { recursive: true });
+});
+
+test("the manager hears of a reload, and of one that is refused", async (t) => {
+  const receiver = await receiverFor(t);
+  if (receiver === undefined) return;
+  const env = { NOTIFY_SOCKET: receiver.address };
+  const options = { env, expectedErrors: [REFUSED] };
+  const server = await startFor(t, serverSection(2) + fileRoute("/", "/usr"), options);
+  await reloadInstalled(server);
+  await receiver.until("READY again", /^READY=1\nSTATUS=2 worker\(s\), generation 2$/);
+  const at = receiver.messages.findIndex((text) => text.startsWith("RELOADING=1\n"));
+  assert.match(receiver.messages[at]!, /^RELOADING=1\nMONOTONIC_USEC=\d+\n/);
+  assert.match(receiver.messages[at + 1]!, /^READY=1\n/);
+  writeFileSync(join(server.folder, "dist/server.cjs"), "no script");
+  await until(server, REFUSED, () => hangUp(server));
+  await receiver.until(
+    "the refusal",
+    /^READY=1\nSTATUS=2 worker\(s\); the last reload was refused/,
+  );
+  await alone(server);
+  await server.stop();
 });
 
 test("no sign of life while a worker does not answer, and none for another process", async () => {

@@ -2,7 +2,7 @@
 // checking on the way out that the server is exactly as it was at the start: nothing leaked.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -169,15 +169,6 @@ export class TestServer {
       now = await this.stats();
     }
     assert.deepEqual(now, this.#before, "the server holds more or less than it did at the start");
-  }
-
-  /** Replaces the configuration's bundle and asks for a reload (SIGHUP). */
-  async reload(toml: string): Promise<void> {
-    const folder = await compileConfig(toml, this.#options.prepare);
-    rmSync(join(this.folder, "dist"), { recursive: true });
-    cpSync(join(folder, "dist"), join(this.folder, "dist"), { recursive: true });
-    rmSync(folder, { recursive: true });
-    this.process.kill("SIGHUP");
   }
 
   /** Asserts that nothing leaked, stops with SIGTERM, and asserts exit code 0 and a clean log. */

@@ -326,6 +326,47 @@ test("an owner's connections go with it", () => {
   addon.releaseOwner(other);
 });
 
+test("a connection goes from one owner to another with its descriptor", async () => {
+  const other = OWNER + 1;
+  const { near, far } = pair(succeed(addon.tlsPeer(OWNER, client, "localhost")));
+  shake(near, far);
+  const [first, second] = [1, 2].map(() => succeed(addon.socket(other, false)));
+  assert.equal(addon.letGo(other, first!, 12_345), -abi.EINVAL);
+  assert.equal(addon.letGo(other, FD_NOBODY, -1), 0);
+  assert.equal(addon.letGo(OWNER, FD_NOBODY, far.handle), -abi.EINVAL);
+  assert.equal(addon.takeUp(OWNER, first!), -abi.ENOENT);
+
+  succeed(addon.letGo(OWNER, first!, far.handle));
+  assert.equal(addon.tlsFree(OWNER, far.handle), -abi.EINVAL, "it is not there any more");
+  const place = succeed(addon.tlsAccept(other, server));
+  const moved = succeed(addon.takeUp(other, first!));
+  assert.notEqual(moved, place);
+  assert.equal(addon.takeUp(other, first!), -abi.ENOENT, "it was taken");
+  assert.equal((addon.tlsFacts(other, moved) as { version: string }).version, "TLSv1.3");
+  // Back again, so that `End` can show that both directions go on.
+  succeed(addon.letGo(other, first!, moved));
+  const back = new End(addon.takeUp(OWNER, first!));
+  await withRandom((random) => pass(near, back, random.bytes(100_000), random));
+  await withRandom((random) => pass(back, near, random.bytes(100_000), random));
+
+  // What is left with a descriptor goes when that is closed, or when its owner does.
+  succeed(addon.letGo(OWNER, second!, back.handle));
+  succeed(addon.close(second!));
+  assert.equal(addon.takeUp(OWNER, second!), -abi.ENOENT);
+  addon.owners()[second!] = 0;
+  free(near);
+  addon.releaseOwner(other);
+});
+
+test("a context takes over the certificate of another", () => {
+  const context = succeed(addon.tlsContext(true, true));
+  assert.equal(addon.tlsCertificateOf(context, client), -abi.EINVAL, "a client's has none");
+  succeed(addon.tlsCertificateOf(context, server));
+  const { near, far } = pair(succeed(addon.tlsPeer(OWNER, client, "localhost")), context);
+  shake(near, far);
+  free(near, far);
+});
+
 test("what is no certificate, or another's key, is refused", () => {
   const context = succeed(addon.tlsContext(true, false));
   const other = authority.issue({ names: LOCAL_NAMES });

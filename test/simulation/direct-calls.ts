@@ -31,6 +31,8 @@ export function directCalls(kernel: Kernel): DataCalls {
     sendfile: (socketFd, fileFd, offset, count) =>
       sendfile(kernel, socketFd, fileFd, offset, count),
     close: (fd) => close(kernel, fd),
+    letGo: () => refuseHandover(),
+    takeUp: () => refuseHandover(),
   };
 }
 
@@ -104,4 +106,8 @@ function close(kernel: Kernel, fd: number): number {
   kernel.owners[fd] = 0;
   kernel.closeFd(fd, "close(2)");
   return 0;
+}
+
+function refuseHandover(): never {
+  throw new Violation("a worker that nobody has told to retire hands a client over");
 }

@@ -1,0 +1,106 @@
+// Reloads in the middle of which something happens: workers that die or do not come up, signals at
+// any moment.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
+import { startWithFaults } from "../lib/faults.ts";
+import { exchange, RawClient, request } from "../lib/raw-client.ts";
+import { alone, hangUp, REFUSED, reloadInstalled, startFor, status, until } from "../lib/reload.ts";
+import { startUpstream } from "../lib/upstreams.ts";
+
+const CONFIG = serverSection(2) + fileRoute("/", "/usr");
+const CRASHES = [/worker \d failed: .*injected crash/, /worker \d has died/];
+
+test("workers that die during a reload, of either generation, take only their own along", async () => {
+  const upstream = await startUpstream();
+  const config = serverSection(2) + proxyRoute("/", upstream.url);
+  const faults = await startWithFaults(config, { expectedErrors: CRASHES });
+  const { server } = faults;
+  const busy = await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      const client = await RawClient.connect(server.port);
+      await client.send(request("GET /slow/3000"));
+      return client;
+    }),
+  );
+  while (upstream.requests() < busy.length) await sleep(5);
+  await reloadInstalled(server);
+  // Of the old generation, with requests under way; then one of the new, numbered after it.
+  await faults.crash(0);
+  await until(server, /worker 1 has died/, () => void faults.crash(3));
+  const endings = await Promise.all(
+    busy.map((client) =>
+      client.answer().then(
+        () => "answered",
+        () => "cut",
+      ),
+    ),
+  );
+  const idle = await RawClient.connect(server.port);
+  assert.equal(await status(idle, "/bytes/1"), 200);
+  await alone(server);
+  assert.ok(endings.includes("answered"), "worker 1 of the old generation answered nobody");
+  await reloadInstalled(server);
+  assert.equal(await status(idle, "/bytes/2"), 200);
+  for (const client of [...busy, idle]) client.close();
+  await alone(server);
+  await upstream.stop();
+  await faults.stop();
+});
+
+test("a generation whose workers do not come up is refused", async (t) => {
+  const server = await startFor(t, CONFIG, {
+    expectedErrors: [REFUSED, /worker \d failed: .*no luck/],
+  });
+  const client = await RawClient.connect(server.port);
+  const script = join(server.folder, "dist/server.cjs");
+  const good = readFileSync(script, "utf8");
+  const trap = 'if (require("worker_threads").workerData.start) throw new Error("no luck");\n';
+  writeFileSync(script, trap + good);
+  for (let round = 0; round < 5; round++) await until(server, REFUSED, () => hangUp(server));
+  assert.match(server.log(), /worker \d does not start/);
+  await alone(server);
+  assert.equal(await status(client, "/none"), 404);
+  writeFileSync(script, good);
+  await reloadInstalled(server);
+  assert.equal(await status(client, "/none"), 404);
+  client.close();
+  await alone(server);
+  await server.stop();
+});
+
+test("SIGHUP again and again is a reload after the one under way", async (t) => {
+  const server = await startFor(t, CONFIG, { expectedErrors: [REFUSED] });
+  const client = await RawClient.connect(server.port);
+  for (let round = 0; round < 30; round++) {
+    hangUp(server);
+    await sleep(round);
+    if (round % 5 === 0) assert.equal(await status(client, "/none"), 404);
+  }
+  await until(server, /zproxy reloaded/, () => hangUp(server));
+  await alone(server);
+  assert.equal(await status(client, "/none"), 404);
+  assert.equal((await exchange(server.port, request("GET /none"))).status, 404);
+  client.close();
+  await server.stop();
+});
+
+test("SIGTERM at any moment of a reload ends the server in order", async (t) => {
+  for (const pauseMs of [0, 30, 60, 90, 120, 160, 220]) {
+    const server = await startFor(t, CONFIG);
+    const client = await RawClient.connect(server.port);
+    assert.equal(await status(client, "/none"), 404);
+    hangUp(server);
+    await sleep(pauseMs);
+    const exit = await server.process.stop("SIGTERM");
+    assert.deepEqual(exit, { code: 0, signal: null }, `after ${pauseMs} ms: ${server.log()}`);
+    assert.equal(await client.ended(), "end");
+    client.close();
+    await server.stop().catch(() => {});
+    assert.deepEqual(server.errors(), []);
+  }
+});
