@@ -98,9 +98,9 @@ export const performanceDefaults = {
 
 /** TLS towards clients. Absent: plain HTTP. */
 export interface Tls {
-  /** PEM file with the certificate and its chain. Goes with `key_path`. Absent: `certificates` has all there are. */
+  /** PEM file with the certificate and its chain, for clients that ask for no name of `certificates`. Required. */
   readonly cert_path?: string;
-  /** PEM file with the private key of `cert_path`. Absent: so is `cert_path`. */
+  /** PEM file with the private key of `cert_path`. Required. */
   readonly key_path?: string;
   /** Let the kernel encrypt and decrypt once the handshake is done. Default false. */
   readonly ktls_enabled?: boolean;

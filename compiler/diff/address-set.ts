@@ -17,7 +17,7 @@ export function clientsOf({ allowedClients, deniedClients }: RouteIr): AddressSe
   return subtract(allowed, rangesOf(deniedClients));
 }
 
-export function rangesOf(blocks: readonly AddressBlockIr[]): AddressSet {
+export function rangesOf(blocks: readonly Pick<AddressBlockIr, "text">[]): AddressSet {
   return blocks.map(({ text }) => parseRange(text)!);
 }
 

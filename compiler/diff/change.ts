@@ -57,4 +57,6 @@ export interface SettingChange {
   readonly mark: Mark;
   readonly before: string;
   readonly after: string;
+  /** Which requests, clients or servers it is about, in words; absent when it is about none. */
+  readonly requests?: string;
 }

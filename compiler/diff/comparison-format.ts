@@ -75,7 +75,8 @@ function formatText(comparison: Comparison): string {
     ].join("\n"),
   );
   const lines = settings.map(
-    ({ key, mark, before, after }) => `${SIGNS[mark]} ${key}: ${before} becomes ${after}`,
+    ({ key, mark, before, after, requests }) =>
+      `${SIGNS[mark]} ${key}: ${before} becomes ${after}${requests ? `\n    ${requests}` : ""}`,
   );
   const parts = [
     ...blocks,
@@ -130,8 +131,10 @@ function formatMarkdown(comparison: Comparison): string {
   });
   const table = ["| | requests | change | for example |", "|---|---|---|---|", ...rows];
   const lines = settings.map(
-    ({ key, mark, before, after }) =>
-      `- ${mark === "wider" ? "**wider** " : ""}${code(key)}: ${code(before)} → ${code(after)}`,
+    ({ key, mark, before, after, requests }) =>
+      `- ${mark === "wider" ? "**wider** " : ""}${code(key)}: ${code(before)} → ${code(after)}${
+        requests === undefined ? "" : ` (${cell(requests)})`
+      }`,
   );
   const fence = "`".repeat(Math.max(3, longestRun(generated) + 1));
   const diff = [

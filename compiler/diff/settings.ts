@@ -5,7 +5,9 @@ import type { Config, Route } from "../../schema/config.generated.ts";
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { resolveNode, type SchemaNode } from "../../schema/schema-node.ts";
 import { printKeyPath } from "../1-read/key-path.ts";
-import type { Mark, SettingChange } from "./change.ts";
+import type { SettingChange } from "./change.ts";
+import { markOf } from "./setting-marks.ts";
+import { requestsOf } from "./setting-requests.ts";
 
 const ROOT = schema as SchemaNode;
 /** The tables that every configuration has one of at most; the others hold names. */
@@ -19,20 +21,6 @@ const SHOWN_BY_REQUESTS = new Set([
   ...["max_request_body_size", "max_request_header_size", "allowed_methods"],
   ...["allowed_ips", "denied_ips"],
 ]);
-
-/** Keys of which a larger value lets more through; 0 is no limit where the flag says so. */
-const LARGER_IS_WIDER: ReadonlyMap<string, { readonly zeroIsNone: boolean }> = new Map([
-  ["max_chunked_body_size", { zeroIsNone: false }],
-  ["client_header_timeout_secs", { zeroIsNone: false }],
-  ["client_body_timeout_secs", { zeroIsNone: false }],
-  ["rate_limit_requests_per_min", { zeroIsNone: true }],
-  ["max_concurrent_connections", { zeroIsNone: true }],
-]);
-
-/** Lists of which a further entry lets more in. */
-const MORE_IS_WIDER = new Set(["listen", "trusted_proxies"]);
-/** Keys whose absence is the weaker choice. */
-const ABSENT_IS_WIDER = new Set(["drop_privileges_user", "cert_path", "key_path"]);
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -59,16 +47,12 @@ function upstreamChanges(before: Config, after: Config): SettingChange[] {
     const path = ["upstreams", name];
     const whole = [present(path, old, young)].flat();
     if (whole.length > 0 || old === undefined || young === undefined) return whole;
-    const health = definition("HealthCheck");
-    return [
-      ...compareTables(path, definition("Upstream"), old, young),
-      ...compareTables(
-        [...path, "health_check"],
-        health,
-        old.health_check as Values,
-        young.health_check as Values,
-      ),
-    ];
+    const servers = compareTables(path, definition("Upstream"), old, young);
+    const check = [...path, "health_check"];
+    const [oldCheck, youngCheck] = [old.health_check as Values, young.health_check as Values];
+    const checks = present(check, oldCheck, youngCheck);
+    if (checks.length > 0) return [...servers, ...checks];
+    return [...servers, ...compareTables(check, definition("HealthCheck"), oldCheck, youngCheck)];
   });
 }
 
@@ -76,7 +60,9 @@ function present(path: readonly string[], old: unknown, young: unknown): Setting
   if ((old === undefined) === (young === undefined)) return [];
   const text = (value: unknown): string => (value === undefined ? "absent" : "present");
   const key = printKeyPath(path);
-  return [{ key, mark: "neutral", before: text(old), after: text(young) }];
+  const requests = requestsOf(path.at(-1)!, old, young);
+  const about = path.length > 2 && requests !== undefined ? { requests } : {};
+  return [{ key, mark: "neutral", before: text(old), after: text(young), ...about }];
 }
 
 function routeChanges(before: Config, after: Config): SettingChange[] {
@@ -123,37 +109,15 @@ function compareTables(
     const young = after?.[key] ?? child.default;
     if (JSON.stringify(old) === JSON.stringify(young)) return [];
     const name = printKeyPath([...path, key]);
-    return [{ key: name, mark: markOf(key, old, young), before: show(old), after: show(young) }];
+    const requests = requestsOf(key, old, young);
+    const values = { before: show(old), after: show(young) };
+    const about = requests === undefined ? {} : { requests };
+    return [{ key: name, mark: markOf(key, old, young), ...values, ...about }];
   });
 }
 
 function show(value: unknown): string {
   return value === undefined ? "absent" : JSON.stringify(value);
-}
-
-function markOf(key: string, old: unknown, young: unknown): Mark {
-  const rule = LARGER_IS_WIDER.get(key);
-  if (rule !== undefined) {
-    const size = (value: unknown): number =>
-      rule.zeroIsNone && value === 0 ? Number.POSITIVE_INFINITY : Number(value);
-    return size(young) > size(old) ? "wider" : "narrower";
-  }
-  if (MORE_IS_WIDER.has(key)) {
-    const more = asList(young).some((item) => !asList(old).includes(item));
-    return more ? "wider" : "narrower";
-  }
-  if (ABSENT_IS_WIDER.has(key)) {
-    if (young === undefined) return "wider";
-    return old === undefined ? "narrower" : "neutral";
-  }
-  if (key === "min_version") return String(young) < String(old) ? "wider" : "narrower";
-  if (key === "tls_verify") return young === false ? "wider" : "narrower";
-  return "neutral";
-}
-
-function asList(value: unknown): unknown[] {
-  if (value === undefined) return [];
-  return Array.isArray(value) ? value : [value];
 }
 
 function union(a: object | undefined, b: object | undefined): string[] {
