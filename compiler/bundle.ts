@@ -18,6 +18,7 @@ import type { Features } from "./ir/features.ts";
 
 const ADDON = "zproxy.node";
 const MANIFEST = "manifest.json";
+const KEY_MAP = "key-map.json";
 
 export interface BundleInput {
   /** What `compile` returned. */
@@ -25,6 +26,8 @@ export interface BundleInput {
   readonly features: Features;
   /** The configuration's text, of which the manifest holds the hash. */
   readonly source: string;
+  /** Which keys the lines of the files come from, as `printKeyMap` says it. */
+  readonly keyMap?: string;
   /** The folder of this package's package.json. */
   readonly packageRoot: string;
   /** The addon to ship; undefined where there is none, as it is on systems other than Linux. */
@@ -49,7 +52,8 @@ export async function bundle(input: BundleInput, outFolder: string): Promise<voi
   await refuseForeignFolder(target);
   const files = new Map<string, Uint8Array>();
   for (const { path, text } of input.files) files.set(path, Buffer.from(text));
-  const { packageRoot } = input;
+  const { packageRoot, keyMap } = input;
+  if (keyMap !== undefined) files.set(KEY_MAP, Buffer.from(keyMap));
   const scripts = await Promise.all([bundleServer(input), bundleSupervisor(packageRoot)]);
   for (const [path, bytes] of scripts.flat()) files.set(path, bytes);
   files.set(...(await bundleHostCheck(packageRoot)));

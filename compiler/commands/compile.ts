@@ -3,6 +3,7 @@
 import { BundleError, bundle, findAddon } from "../bundle.ts";
 import { compile } from "../compile.ts";
 import type { Source } from "../diagnostics/span.ts";
+import { printKeyMap } from "../key-map.ts";
 import { packageRoot } from "../package-root.ts";
 import {
   type Command,
@@ -35,9 +36,9 @@ Exit status: 0 done, 1 the configuration has mistakes, 2 the command line has.
 
 /** Compiles and bundles; prints diagnostics to standard error. Returns the exit status. */
 export async function compileInto(source: Source, folder: string): Promise<number> {
-  const { files, features, diagnostics } = compile(source);
+  const { files, features, ir, checked, diagnostics } = compile(source);
   printDiagnostics(source, diagnostics, process.stderr);
-  if (files.length === 0) return EXIT_ERRORS;
+  if (ir === undefined || checked === undefined) return EXIT_ERRORS;
   const root = packageRoot(import.meta.url);
   const addon = findAddon(root);
   if (addon === undefined && process.platform === "linux") {
@@ -46,6 +47,8 @@ export async function compileInto(source: Source, folder: string): Promise<numbe
   if (addon === undefined) {
     process.stderr.write("zproxy: zproxy.node is left out: it can only be built on Linux\n");
   }
-  await bundle({ files, features, source: source.text, packageRoot: root, addon }, folder);
+  const keyMap = printKeyMap(files, ir, checked, source.text);
+  const input = { files, features, source: source.text, keyMap, packageRoot: root, addon };
+  await bundle(input, folder);
   return EXIT_OK;
 }
