@@ -1,5 +1,5 @@
-// Whether a changed setting lets more through. One row for each key that can; all others only change
-// how the server works.
+// Whether a changed setting lets more through. One row for each key that can; all others only
+// change how the server works.
 
 import { parseListenAddress } from "../2-check/values/listen-address.ts";
 import { rangesOf, subtract } from "./address-set.ts";
