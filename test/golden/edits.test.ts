@@ -6,8 +6,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { compile } from "zproxy/compiler/compile.ts";
+import { type KeyLines, printKeyMap } from "zproxy/compiler/key-map.ts";
 import { goldenCases } from "../lib/golden.ts";
-import { changedLines } from "../lib/line-diff.ts";
+import { changedLines, lineChanges } from "../lib/line-diff.ts";
 
 const FOLDER = "test/golden/edits";
 
@@ -59,4 +60,71 @@ test("a route in the middle of a large table changes at most 15 lines", () => {
     `[server]\nlisten = "127.0.0.1:8080"\n${chosen.map(routeToml).join("\n")}`;
   const lines = churn(config(indexes.filter((index) => index !== 99)), config(indexes));
   assert.ok(lines > 0 && lines <= 15, `${lines} lines`);
+});
+
+const BASE = readFileSync(join(FOLDER, "limit-clients", "after.toml"), "utf8");
+const SEARCH = '[path_routes."example.com"."/search"]\ntype = "Proxy"\nupstream = "search"\n';
+const APP = '[upstreams.app]\nservers = ["http://10.0.0.1:8000", "http://10.0.0.2:8000"]\n';
+const ROUTE_API = 'path_routes."example.com"."/api"';
+
+/** Edits of one thing: what is replaced by what, and the keys whose lines are its own. */
+const SINGLE_EDITS: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ["a route", SEARCH, "", ['path_routes."example.com"."/search"']],
+  [
+    "the name of a route",
+    SEARCH,
+    SEARCH.replace("/search", "/lookup"),
+    ['path_routes."example.com"."/search"', 'path_routes."example.com"."/lookup"'],
+  ],
+  ["an upstream", APP, `${APP}\n${APP.replace("app]", "spare]")}`, ["upstreams.spare"]],
+  ["a server", '"http://10.0.0.2:8000"', '"http://10.0.0.9:8000"', ["upstreams.app"]],
+  ["an ACL entry", '"10.0.0.0/8", ', "", [ROUTE_API]],
+  ["the text of an ACL entry", '"10.0.0.13"', '"10.0.0.14"', [ROUTE_API]],
+  ["a denied address", 'denied_ips = ["10.0.0.13"]', 'denied_ips = ["10.0.0.13", "10.9.0.0/16"]', [ROUTE_API]],
+];
+
+const OTHER_LINES_MAX = 3;
+
+function compiledWithKeys(text: string) {
+  const { files, ir, checked } = compile({ path: "config.toml", text });
+  assert.ok(ir !== undefined && checked !== undefined);
+  const map = JSON.parse(printKeyMap(files, ir, checked, text)) as Record<string, KeyLines[]>;
+  const keyOf = (path: string, line: number): string =>
+    map[path]?.find(({ lines: [first, last] }) => first <= line && line <= last)?.key ?? "";
+  return { texts: new Map(files.map((file) => [file.path, file.text])), keyOf };
+}
+
+/** Changed lines that belong to none of the keys, with the lines themselves. */
+function otherLines(before: string, after: string, own: readonly string[]): string[] {
+  const old = compiledWithKeys(before);
+  const young = compiledWithKeys(after);
+  const isOther = (key: string): boolean => !own.some((prefix) => key.startsWith(prefix));
+  return [...young.texts].flatMap(([path, text]) => {
+    const was = old.texts.get(path) ?? "";
+    const { removed, added } = lineChanges(was, text);
+    const lines = [
+      ...removed.map((line) => [old.keyOf(path, line), was.split("\n")[line - 1]!] as const),
+      ...added.map((line) => [young.keyOf(path, line), text.split("\n")[line - 1]!] as const),
+    ];
+    return lines.filter(([key, line]) => isOther(key) && line !== "").map(([, line]) => line);
+  });
+}
+
+for (const [what, from, to, own] of SINGLE_EDITS) {
+  test(`${what} changes its own lines and at most ${OTHER_LINES_MAX} others, there and back`, () => {
+    const after = BASE.replace(from, to);
+    assert.notEqual(after, BASE);
+    for (const others of [otherLines(BASE, after, own), otherLines(after, BASE, own)]) {
+      assert.ok(others.length <= OTHER_LINES_MAX, others.join("\n"));
+    }
+  });
+}
+
+test("a new name of an upstream changes its lines, and one in each route that uses it", () => {
+  const after = BASE.replaceAll("upstreams.app]", "upstreams.backend]").replaceAll('"app"', '"backend"');
+  const own = ["upstreams.app", "upstreams.backend"];
+  const others = otherLines(BASE, after, own);
+  const uses = [...BASE.matchAll(/upstream = "app"/g)].length;
+  // A changed line is one removed and one added.
+  assert.equal(others.length, 2 * uses, others.join("\n"));
 });

@@ -1,4 +1,4 @@
-// Every configuration in the guides compiles without a warning, and its own tests pass.
+// Every configuration in the guides and the README compiles without a warning, and its own tests pass.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,15 +12,22 @@ const FOLDER = "examples/guides";
 const BLOCK = /^( *)```toml\n([\s\S]*?)^ *```$/gm;
 const SERVER = '[server]\nlisten = "0.0.0.0:8080"\n\n';
 
-const blocks = readdirSync(FOLDER).flatMap((name) => {
-  const text = readFileSync(join(FOLDER, name), "utf8");
-  return Array.from(text.matchAll(BLOCK), ([, indent = "", block = ""], index) => {
-    const toml = block.replaceAll(new RegExp(`^${indent}`, "gm"), "");
-    return { name: `${name}, ${index + 1}`, toml: toml.includes("[server]") ? toml : SERVER + toml };
+/** Every fragment; one that has no routes of its own is about the last one that has. */
+function blocksOf(path: string): { name: string; toml: string }[] {
+  let last = "";
+  return Array.from(readFileSync(path, "utf8").matchAll(BLOCK), ([, indent = "", block = ""], at) => {
+    const fragment = block.replaceAll(new RegExp(`^${indent}`, "gm"), "");
+    const hasRoutes = /^\[?(?:host|path)_routes\b/m.test(fragment);
+    const toml = fragment.includes("[server]") ? fragment : SERVER + fragment;
+    if (hasRoutes) last = toml;
+    return { name: `${path}, ${at + 1}`, toml: hasRoutes ? toml : `${last}\n${fragment}` };
   });
-});
+}
 
-test("the guides have configurations", () => assert.ok(blocks.length >= 4));
+const guides = readdirSync(FOLDER).map((name) => join(FOLDER, name));
+const blocks = [...guides, "README.md"].flatMap(blocksOf);
+
+test("the guides have configurations", () => assert.ok(blocks.length >= 7));
 
 for (const { name, toml } of blocks) {
   test(`compiled: ${name}`, async () => {
