@@ -31,8 +31,10 @@ export function directCalls(kernel: Kernel): DataCalls {
     sendfile: (socketFd, fileFd, offset, count) =>
       sendfile(kernel, socketFd, fileFd, offset, count),
     close: (fd) => close(kernel, fd),
-    letGo: () => refuseHandover(),
-    takeUp: () => refuseHandover(),
+    letGo: (_, fd) => letGo(kernel, fd),
+    takeUp: () => {
+      throw new Violation("there is no other worker to take a client over from");
+    },
   };
 }
 
@@ -108,6 +110,10 @@ function close(kernel: Kernel, fd: number): number {
   return 0;
 }
 
-function refuseHandover(): never {
-  throw new Violation("a worker that nobody has told to retire hands a client over");
+/** Another worker may use it from now on. */
+function letGo(kernel: Kernel, fd: number): number {
+  const { waiting, registered } = kernel.socketOf(fd, "letGo");
+  if (waiting.length > 0) throw new Violation("a client is handed over while it is waited for");
+  if (registered) throw new Violation("a client is handed over and stays registered");
+  return 0;
 }

@@ -51,6 +51,8 @@ export interface RunPlan {
   readonly localShare: number;
   /** Microseconds after which the worker is told to drain; infinity: when all is done. */
   readonly drainAfterUs: number;
+  /** It is not told to drain then, but to retire: a next generation takes idle clients over. */
+  readonly retires: boolean;
   /** Bodies of up to so many bytes are likely. */
   readonly bodyBytesMax: number;
 }
@@ -127,6 +129,7 @@ export function drawRun(random: Random): RunPlan {
     keeps: chance(random, 0.3),
     localShare: random.pick([0.2, 0.2, 0.2, 0.8]),
     drainAfterUs: chance(random, 0.1) ? random.below(300_000) : Number.POSITIVE_INFINITY,
+    retires: chance(random, 0.3),
     bodyBytesMax: random.pick([50, 2000, 2000, 20_000, 150_000]),
   };
 }

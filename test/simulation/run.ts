@@ -71,6 +71,8 @@ const IDLE_US = 100_000_000;
 export interface RunCounts {
   readonly exchanges: number;
   readonly turns: number;
+  /** Clients that a worker which retired has let go of. */
+  readonly handedOver: number;
   readonly virtualSecs: number;
 }
 
@@ -128,7 +130,8 @@ export class Run {
       for (const { servers } of this.world.groups)
         if (servers.length > 1) servers[0]!.state.healthy = false;
     }
-    this.world.onWake = () => this.world.loop.drain();
+    const { loop } = this.world;
+    this.world.onWake = () => (plan.retires ? loop.retire(true) : loop.drain());
     for (let index = 0; index < plan.clients; index++) this.addClient(index);
     if (plan.drainAfterUs < Number.POSITIVE_INFINITY)
       this.world.schedule.after(plan.drainAfterUs, () => this.drain());
@@ -149,6 +152,7 @@ export class Run {
     return {
       exchanges: this.exchanges.size,
       turns: world.kernel.enters,
+      handedOver: world.handedOver,
       virtualSecs: world.schedule.now / 1e6,
     };
   }

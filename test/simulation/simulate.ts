@@ -27,11 +27,13 @@ const cpuBefore = process.cpuUsage();
 let failures = 0;
 let exchanges = 0;
 let turns = 0;
+let handedOver = 0;
 for (let seed = from; seed < from + count; seed++) {
   try {
     const counts = new Run(program, seed, values.trace ? console.log : null).execute();
     exchanges += counts.exchanges;
     turns += counts.turns;
+    handedOver += counts.handedOver;
   } catch (error) {
     failures++;
     console.log(`seed ${seed}: ${(error as Error).message}`);
@@ -42,7 +44,7 @@ for (let seed = from; seed < from + count; seed++) {
 const { user, system } = process.cpuUsage(cpuBefore);
 const secs = (user + system) / 1e6;
 console.log(
-  `${count} seeds, ${exchanges} exchanges, ${turns} turns, ${secs.toFixed(1)} s of CPU, ` +
+  `${count} seeds, ${exchanges} exchanges, ${turns} turns, ${handedOver} clients handed over, ${secs.toFixed(1)} s of CPU, ` +
     `${failures} violations`,
 );
 process.exitCode = failures === 0 ? 0 : 1;

@@ -86,6 +86,8 @@ export class World {
   private readonly connectionCounts = new Int32Array(1);
   /** Called on the loop when it has been woken up. */
   onWake: () => void = () => {};
+  /** Clients that went on elsewhere. */
+  handedOver = 0;
 
   constructor(settings: WorldSettings) {
     const { program, random, faults, counts, fdMax, surroundings, bufferRingEntries } = settings;
@@ -141,13 +143,14 @@ export class World {
       tls: null,
       rateLimiter: settings.rateLimiter,
       idPrefix: "51a0b0c0",
+      onHandover: (fds) => this.takeOver(fds),
       onWake: () => this.onWake(),
       onWarning: (text) => this.warnings.push(text),
       onNotice: () => {},
     });
   }
 
-  /** Lives until the loop has been drained and everything is closed. */
+  /** Lives until the loop has been drained or retired and everything is closed. */
   run(): void {
     this.loop.run();
     for (let turns = 0; this.table.inUse > 0; turns++) {
@@ -158,6 +161,15 @@ export class World {
     // What the kernel has taken and nobody waits for: cancellations, the wake-up's read.
     for (let turns = 0; turns < 4; turns++) this.loop.turn(TICK_MS);
     this.expectNothingLeft();
+  }
+
+  /** A worker of the next generation, which has no patience with idle clients. */
+  private takeOver(fds: readonly number[]): void {
+    for (const fd of fds) {
+      this.kernel.owners[fd] = 0;
+      this.kernel.closeFd(fd, "handed over");
+    }
+    this.handedOver += fds.length;
   }
 
   /** As the main thread does: an eventfd is signalled, the loop calls `onWake`. */
