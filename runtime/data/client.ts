@@ -127,10 +127,8 @@ export function reply(
   if (bodyLeft) {
     const short =
       connection.bodyMode === BODY_LENGTH && connection.bodyRemaining <= DISCARD_BYTES_MAX;
-    if (!short || connection.expectsContinue) {
-      connection.keepAlive = false;
-      connection.linger = true;
-    }
+    if (!short || connection.expectsContinue) connection.keepAlive = false;
+    if (!connection.keepAlive) connection.linger = true;
   }
   const at = sockets.compose(connection, REPLY_BYTES_MAX + allow.length);
   if (at < 0) {
