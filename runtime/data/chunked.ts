@@ -1,11 +1,14 @@
 // The chunked coding (RFC 9112 §7.1), decoded as it passes. The bytes are forwarded as they are, so
 // the grammar taken here must be the one every upstream reads the same way: exact CRLFs, bare
-// hexadecimal sizes, bounded extensions, and no framing field among the trailers.
+// hexadecimal sizes, bounded extensions, and no field among the trailers that would frame, or that
+// a head would not have got past us with.
 
 import { HEX_VALUE, IS_FIELD_VALUE, IS_TOKEN } from "./http1-classes.ts";
 import {
   FIELD_CONTENT_LENGTH,
+  FIELD_DATE,
   FIELD_HOST,
+  FIELD_OTHER,
   FIELD_TRANSFER_ENCODING,
   fieldKind,
   SCAN_BAD,
@@ -41,6 +44,15 @@ const TRAILER_NAME_BYTES_MAX = 64;
 /** 2^48 bytes a chunk: below what a double counts exactly, and 12 digits at most. */
 const SIZE_DIGITS_MAX = 12;
 
+/** What no trailer may be: it would frame or route what has been framed and routed. */
+const REFUSED = (1 << FIELD_CONTENT_LENGTH) | (1 << FIELD_TRANSFER_ENCODING) | (1 << FIELD_HOST);
+/**
+ * In requests, what we take out of a head, write ourselves or act on is refused as well. A server
+ * that merges trailers into its head would take X-Forwarded-For, or Connection, from a stranger
+ * (RFC 9110 §6.5.1 allows neither of them there).
+ */
+const REFUSED_IN_REQUESTS = ~((1 << FIELD_OTHER) | (1 << FIELD_DATE));
+
 /** Where a chunked body stands between two receives. */
 export class ChunkState {
   state = SIZE_FIRST;
@@ -48,13 +60,16 @@ export class ChunkState {
   extensionBytes = 0;
   trailerBytes = 0;
   nameBytes = 0;
+  /** The kinds of fields that no trailer may be, as a bit set. */
+  private refused = REFUSED;
   /** Bytes of the current chunk still to come, in a typed array: no boxing of large numbers. */
   readonly remaining = new Float64Array(1);
   /** Bytes of content seen so far in the whole body. */
   readonly total = new Float64Array(1);
   private readonly name = new Uint8Array(TRAILER_NAME_BYTES_MAX);
 
-  reset(): void {
+  reset(isRequest: boolean): void {
+    this.refused = isRequest ? REFUSED_IN_REQUESTS : REFUSED;
     this.state = SIZE_FIRST;
     this.sizeDigits = 0;
     this.extensionBytes = 0;
@@ -145,7 +160,7 @@ export class ChunkState {
     }
   }
 
-  /** One byte of the trailer section. False: malformed, too long, or a field that frames. */
+  /** One byte of the trailer section. False: malformed, too long, or a field that is refused. */
   private onTrailerByte(byte: number): boolean {
     if (++this.trailerBytes > TRAILER_BYTES_MAX) return false;
     switch (this.state) {
@@ -176,12 +191,7 @@ export class ChunkState {
     if (byte === COLON) {
       this.state = TRAILER_VALUE;
       const kind = fieldKind(this.name, 0, this.nameBytes);
-      return (
-        this.nameBytes > 0 &&
-        kind !== FIELD_CONTENT_LENGTH &&
-        kind !== FIELD_TRANSFER_ENCODING &&
-        kind !== FIELD_HOST
-      );
+      return this.nameBytes > 0 && ((this.refused >>> kind) & 1) === 0;
     }
     if (byte === SPACE || byte === TAB || IS_TOKEN[byte] !== 1) return false;
     if (this.nameBytes === TRAILER_NAME_BYTES_MAX) return false;

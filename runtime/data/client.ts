@@ -317,5 +317,5 @@ export function chunksOf(connection: Connection): ChunkState {
 export function startBody(connection: Connection, mode: number, length: number): void {
   connection.bodyMode = mode;
   connection.bodyRemaining = length;
-  if (mode === BODY_CHUNKED) chunksOf(connection).reset();
+  if (mode === BODY_CHUNKED) chunksOf(connection).reset(connection.role === ROLE_CLIENT);
 }

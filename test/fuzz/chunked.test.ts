@@ -13,16 +13,23 @@ import { type ReferenceChunks, referenceChunks } from "../lib/reference-chunks.t
 const BODIES = 8_000;
 const CUT_BODIES = 400;
 
+/** A text, and whether it is a request's body. */
+interface Body {
+  readonly text: string;
+  readonly isRequest: boolean;
+}
+
 interface Decoded extends ReferenceChunks {
   readonly announced: number;
 }
 
 /** Decodes a text that arrives in pieces; `ends` are the ends of the pieces. */
-function decode(text: string, ends: readonly number[], compact: boolean, random: Random): Decoded {
+function decode(body: Body, ends: readonly number[], compact: boolean, random: Random): Decoded {
+  const { text, isRequest } = body;
   const memory = PoisonedBytes.random(text, 0, random);
   const { bytes, start } = memory;
   const chunks = new ChunkState();
-  chunks.reset();
+  chunks.reset(isRequest);
   let content = "";
   let at = start;
   for (const end of ends) {
@@ -60,10 +67,11 @@ function everyEnd(length: number): number[] {
 
 /** Asserts the reference's result, whichever way the text is cut. */
 function expectDecoded(text: string, ends: readonly number[], random: Random): Decoded {
-  const expected = referenceChunks(text);
-  const plain = decode(text, ends, false, random);
-  const compacted = decode(text, ends, true, random);
-  const what = JSON.stringify([text, ends]);
+  const body = { text, isRequest: random.below(2) === 0 };
+  const expected = referenceChunks(text, body.isRequest);
+  const plain = decode(body, ends, false, random);
+  const compacted = decode(body, ends, true, random);
+  const what = JSON.stringify([body, ends]);
   assert.equal(plain.verdict, expected.verdict, what);
   assert.equal(plain.end, expected.end, what);
   assert.equal(plain.announced, compacted.announced);
@@ -114,7 +122,7 @@ test("a piece may stand anywhere before the place it is closed up to", async () 
       const chunks = new ChunkState();
       const end = chunks.scan(memory.bytes, memory.start + gap, memory.end, memory.start);
       assert.equal(end, memory.end);
-      const { content } = referenceChunks(text);
+      const { content } = referenceChunks(text, false);
       assert.equal(memory.text(memory.start, chunks.compactEnd), content);
     }
   });

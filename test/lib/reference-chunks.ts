@@ -23,10 +23,20 @@ const TRAILER = new LinePattern([
   "\\r",
   "\\n",
 ]);
-const FRAMING = /^(content-length|transfer-encoding|host)$/i;
+const REFUSED = /^(content-length|transfer-encoding|host)$/i;
+/** Of a request also what a proxy takes out of heads, writes itself, or acts on. */
+const REFUSED_IN_REQUESTS = new RegExp(
+  [
+    REFUSED.source,
+    "^(connection|keep-alive|proxy-connection|te|upgrade|expect|forwarded)$",
+    "^x[-_]forwarded[-_](for|proto|host)$",
+    "^(range|if-(range|match|none-match|modified-since|unmodified-since))$",
+  ].join("|"),
+  "i",
+);
 
 /** Decodes what there is of a body; what follows its end is not looked at. */
-export function referenceChunks(text: string): ReferenceChunks {
+export function referenceChunks(text: string, isRequest: boolean): ReferenceChunks {
   const contents: string[] = [];
   let extensionBytes = 0;
   const stop = (verdict: ReferenceChunks["verdict"], end = -1): ReferenceChunks => ({
@@ -50,7 +60,7 @@ export function referenceChunks(text: string): ReferenceChunks {
     if (ending !== "\r\n") return stop(ending === "\r" ? "incomplete" : "bad");
     at += 2;
   }
-  const trailer = trailerVerdict(text, at);
+  const trailer = trailerVerdict(text, at, isRequest ? REFUSED_IN_REQUESTS : REFUSED);
   return typeof trailer === "number" ? stop("done", trailer) : stop(trailer);
 }
 
@@ -63,14 +73,18 @@ function extensionSoFar(text: string, at: number): number {
 }
 
 /** The end of the trailer section that starts at `start`, or why there is none. */
-function trailerVerdict(text: string, start: number): number | "incomplete" | "bad" {
+function trailerVerdict(
+  text: string,
+  start: number,
+  refused: RegExp,
+): number | "incomplete" | "bad" {
   let at = start;
   for (;;) {
     if (at - start > TRAILER_BYTES_MAX) return "bad";
     if (text.startsWith("\r\n", at)) return at + 2 - start > TRAILER_BYTES_MAX ? "bad" : at + 2;
     const line = TRAILER.match(text, at);
     const name = /^[^:]*(?=:)/.exec(text.slice(at, at + 100))?.[0] ?? "";
-    if (FRAMING.test(name)) return "bad";
+    if (refused.test(name)) return "bad";
     if (typeof line !== "string") {
       at += line[0].length;
       continue;
