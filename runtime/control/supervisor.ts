@@ -108,17 +108,17 @@ export class Supervisor {
     this.addon.raiseFileLimit();
     const cpus = this.addon.allowedCpus();
     const workerCount = server.threads === 0 ? cpus.length : server.threads;
+    const description = describe(this.program, workerCount);
     const listeners = this.bind(workerCount);
+    this.balanceBy(null, description, listeners); // before anybody has connected
     await this.admin.listen(server.admin);
     this.settleAdmin();
     this.dropPrivileges();
     this.house = this.makeHousehold(cpus, workerCount);
-    const description = describe(this.program, workerCount);
     this.current = this.makeGeneration({ bundle: this.firstBundle, description, listeners, tls });
     this.takeSignals();
     await this.current.start();
     if (this.stopping) return;
-    this.balanceBy(null, description, listeners);
     const checking = this.current.serve();
     for (const url of listeners.urls) process.stdout.write(`zproxy listening on ${url}\n`);
     if (server.hugePages === true) this.sayPages();
@@ -173,7 +173,7 @@ export class Supervisor {
       if (before !== null && before.balancing !== null) detachProgram(listeners, this.addon);
       return;
     }
-    if (this.house.workerCount === 1) return;
+    if (listeners.ofWorkers.length === 1) return;
     const reason = attachProgram(() => balancing, listeners, this.addon);
     if (reason === "") return;
     this.logger.warn(
