@@ -96,6 +96,8 @@ export class Generation {
   /** Workers that still accept while this generation retires, and what to do when none does. */
   private readonly unretired = new Set<WorkerSlot>();
   private onRetired: () => void = () => {};
+  /** Workers whose listeners close when they accept no more, because the server ends. */
+  private readonly listening = new Set<WorkerSlot>();
   /** Clients of an earlier generation that wait for a worker which is being restarted. */
   private waiting: readonly number[] = [];
 
@@ -216,6 +218,7 @@ export class Generation {
         return;
       case "retired":
         this.leaveAccepting(slot);
+        this.closeListeners(slot);
         return;
       case "pong":
         this.pinged.delete(slot);
@@ -240,6 +243,7 @@ export class Generation {
     Atomics.store(connectionCounts, slot.owner, 0);
     balanceMemory.clearWorker(slot.owner, this.balance);
     this.leaveAccepting(slot);
+    this.closeListeners(slot);
     if (this.ending) this.leaveIfEmpty();
     if (!this.accepting) return; // whoever starts this generation decides what becomes of it
     this.house.restarts++;
@@ -325,7 +329,16 @@ export class Generation {
 
   /** Ends with the server. */
   drain(): void {
+    // A passed socket is the service manager's: connections that wait there are the next server's.
+    if (this.accepting && !this.parts.listeners.shared)
+      for (const slot of this.slots) this.listening.add(slot);
     this.end({ type: "drain" });
+  }
+
+  /** New clients are refused, and go elsewhere, instead of waiting for a worker that has left. */
+  private closeListeners(slot: WorkerSlot): void {
+    if (!this.listening.delete(slot)) return;
+    for (const fd of this.parts.listeners.ofWorkers[slot.index]!) this.house.addon.close(fd);
   }
 
   /** Ends at once. */

@@ -307,7 +307,8 @@ export class EventLoop implements CompletionSink {
     if (FILE_ROUTES) this.fileCache!.expire(this.timers.tick);
     const completions = this.ring.reap(this);
     this.timers.fire(this);
-    if (this.retiring) this.goOnRetiring();
+    if (this.retiring) this.handover.run();
+    if (this.retiring || this.draining) this.tellStopped();
     if (OBSERVED && this.metrics !== null)
       this.metrics.turn(completions, this.table.clientCount, this.table.upstreamCount);
     this.acceptor.run(this.timers.tick);
@@ -344,8 +345,7 @@ export class EventLoop implements CompletionSink {
     if (first) this.acceptor.stop();
   }
 
-  private goOnRetiring(): void {
-    this.handover.run();
+  private tellStopped(): void {
     if (this.retired || !this.acceptor.isStopped) return;
     this.retired = true;
     this.onRetired();

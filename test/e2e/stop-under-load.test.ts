@@ -1,0 +1,91 @@
+// SIGTERM while requests are under way and arriving: what has reached an upstream is answered to
+// the end, the answer says that the connection ends, new clients are refused instead of kept
+// waiting, and the server exits 0 well inside its limit.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { header } from "../lib/answer.ts";
+import { proxyRoute, serverSection } from "../lib/config.ts";
+import { RawClient, request } from "../lib/raw-client.ts";
+import { startServer } from "../lib/server.ts";
+import { startHeadScript, startUpstream } from "../lib/upstreams.ts";
+
+/** Clients whose request waits in an upstream when the signal comes. */
+const WAITING = 40;
+/** Clients that ask one request after the other all the while. */
+const BUSY = 16;
+const BODY_BYTES = 100_000;
+
+interface Load {
+  answered: number;
+  stop: boolean;
+}
+
+/** Asks on one connection until it ends; an answer that has begun must come whole. */
+async function askOn(port: number, load: Load): Promise<void> {
+  const client = await RawClient.connect(port).catch(() => undefined);
+  if (client === undefined) {
+    load.stop = true; // refused: the server listens no more
+    return;
+  }
+  try {
+    for (;;) {
+      await client.send(request(`GET /app/bytes/${BODY_BYTES}`));
+      let answer: Awaited<ReturnType<RawClient["answer"]>>;
+      try {
+        answer = await client.answer();
+      } catch {
+        assert.equal(client.pending.length, 0, "an answer was cut off");
+        return;
+      }
+      assert.equal(answer.status, 200);
+      assert.equal(answer.body.length, BODY_BYTES);
+      load.answered++;
+      if (header(answer, "connection") === "close") return;
+    }
+  } finally {
+    client.close();
+  }
+}
+
+for (const threads of [1, 2]) {
+  test(`${threads} worker(s): nothing that has reached an upstream goes unanswered`, async () => {
+    const upstream = await startUpstream();
+    const open: (() => void)[] = [];
+    const waiting = await startHeadScript(({ socket }) => {
+      open.push(() => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"));
+    });
+    const routes = proxyRoute("/app", upstream.url) + proxyRoute("/waiting", waiting.url);
+    const server = await startServer(serverSection(threads) + routes);
+
+    const clients = await Promise.all(
+      Array.from({ length: WAITING }, () => RawClient.connect(server.port)),
+    );
+    await Promise.all(clients.map((client) => client.send(request("GET /waiting"))));
+    while (open.length < WAITING) await sleep(5);
+    const load: Load = { answered: 0, stop: false };
+    const busy = Array.from({ length: BUSY }, async () => {
+      while (!load.stop) await askOn(server.port, load);
+    });
+    while (load.answered < 10 * BUSY) await sleep(5);
+
+    server.process.kill("SIGTERM");
+    await Promise.all(busy);
+    assert.ok(server.process.running, "it waits for its answers");
+    for (const answer of open) answer();
+    for (const client of clients) {
+      const answer = await client.answer();
+      assert.equal(answer.body.toString(), "late");
+      assert.equal(header(answer, "connection"), "close");
+      assert.equal(await client.ended(), "end");
+      client.close();
+    }
+    assert.deepEqual(await server.process.exited(), { code: 0, signal: null }, server.log());
+    assert.equal(load.answered, upstream.requests(), "each was answered once");
+    assert.doesNotMatch(server.log(), /cut off/);
+    await upstream.stop();
+    await waiting.stop();
+    await server.stop();
+  });
+}
