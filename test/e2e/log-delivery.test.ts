@@ -2,10 +2,11 @@
 // and reopening, at shutdown, after a crash, with a destination that is full or does not move.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -178,6 +179,47 @@ test("a full disk: traffic goes on, and so does the end", async () => {
     await ask(server.port, REQUESTS);
     await server.settled();
   } finally {
+    await server.stop();
+  }
+});
+
+test("a disk that is full for a while: what is not written is counted to the last one", async (t) => {
+  const ballast = 3 << 20;
+  const toml = config([
+    'file_path = "log/zproxy.log"',
+    "channel_size = 300",
+    "flush_interval_ms = 2",
+    "max_log_size = 0",
+  ]);
+  let mounted = false;
+  const server = await startServer(toml, {
+    prepare: (folder) => {
+      prepare(folder);
+      mkdirSync(join(folder, "log"));
+      const size = `size=${ballast + (1 << 18)}`;
+      const mount = spawnSync("mount", ["-t", "tmpfs", "-o", size, "tmpfs", join(folder, "log")]);
+      mounted = mount.status === 0;
+    },
+  });
+  const log = join(server.folder, "log");
+  try {
+    if (!mounted) return t.skip("needs root to mount a small disk");
+    writeFileSync(join(log, "ballast"), Buffer.alloc(ballast));
+    // More than the disk, the writer's memory and the workers' rings hold together.
+    const name = "long".repeat(250);
+    const count = 6000;
+    await ask(server.port, count, name);
+    rmSync(join(log, "ballast"));
+    await ask(server.port, 10, "late");
+    assert.equal(await stopKeeping(server.process), 0);
+    const text = readFileSync(join(log, "zproxy.log"), "utf8");
+    const logged = requestsIn(text);
+    const dropped = droppedIn(text);
+    assert.ok(dropped > 1000, `${dropped} dropped`);
+    assert.equal(logged.length + dropped, count + 10);
+    assert.equal(new Set(logged).size, logged.length);
+  } finally {
+    if (mounted) spawnSync("umount", [log]);
     await server.stop();
   }
 });
