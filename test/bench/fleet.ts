@@ -26,7 +26,7 @@ export class Fleet {
   readonly #backendPort: number;
   readonly #saved: SavedBundle | undefined;
   readonly #running = new Set<BenchServer>();
-  #zproxyDist: string | undefined;
+  readonly #dists = new Map<"zproxy" | "epoll", string>();
   #started = 0;
 
   private constructor(
@@ -89,10 +89,13 @@ export class Fleet {
       if (this.#saved === undefined) throw new Error("there is no saved bundle to start");
       return startBundle("before", this.#saved.dist, around.cpu, options);
     }
-    if (this.#zproxyDist === undefined) {
+    let dist = this.#dists.get(name);
+    if (dist === undefined) {
       await buildCommand();
-      this.#zproxyDist = await compileZproxy(around.folder, this.site, this.#backendPort);
+      const io = name === "epoll" ? "epoll" : "auto";
+      dist = await compileZproxy(around.folder, this.site, this.#backendPort, io);
+      this.#dists.set(name, dist);
     }
-    return startBundle("zproxy", this.#zproxyDist, around.cpu, options);
+    return startBundle(name, dist, around.cpu, options);
   }
 }

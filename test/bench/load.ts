@@ -85,16 +85,13 @@ export async function runLoadCase(stage: Stage, it: LoadCase): Promise<Row> {
   };
 }
 
-/** Targets whose server takes part; a saved build is measured wherever zproxy is. */
+/** Targets whose server takes part; other builds are measured wherever zproxy is. */
 function presentTargets(stage: Stage, it: LoadCase): Target[] {
   return it.targets.flatMap((target) => {
-    const both: Target[] = target.server === "zproxy" ? [target, beforeOf(target)] : [target];
-    return both.filter(({ server }) => stage.servers.has(server));
+    const others = target.server === "zproxy" ? (["epoll", "before"] as const) : [];
+    const all = [target, ...others.map((server) => ({ ...target, label: server, server }))];
+    return all.filter(({ server }) => stage.servers.has(server));
   });
-}
-
-function beforeOf(target: Target): Target {
-  return { ...target, label: "before", server: "before" };
 }
 
 function serverOf(stage: Stage, target: Target): BenchServer {

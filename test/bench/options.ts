@@ -2,7 +2,8 @@
 
 import { parseArgs } from "node:util";
 
-export const SERVER_NAMES = ["zproxy", "before", "nginx", "haproxy"] as const;
+/** `epoll` is zproxy on its other engine, `before` is a saved build. */
+export const SERVER_NAMES = ["zproxy", "epoll", "before", "nginx", "haproxy"] as const;
 export type ServerName = (typeof SERVER_NAMES)[number];
 
 export interface Options {
@@ -26,7 +27,8 @@ export const USAGE = `npm run bench -- [options]
   --case NAME[,NAME]     only these cases (--list names them)
   --rounds N             timed rounds of each case, default 5
   --seconds S            length of one timed run, default 3
-  --servers A[,B]        of zproxy, nginx, haproxy; default all three
+  --servers A[,B]        of zproxy, nginx, haproxy, and epoll: zproxy with io = "epoll"; default
+                         the first three
   --json FILE            write every figure, every round and the machine's state
   --bars                 exit 1 when a bar is missed or could not be measured
   --smoke                every case once and short: does the bench work, are the answers right

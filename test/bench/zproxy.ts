@@ -34,9 +34,11 @@ export async function compileZproxy(
   folder: string,
   site: Site,
   backendPort: number,
+  io: "auto" | "epoll" = "auto",
 ): Promise<string> {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "config.toml"), zproxyConfig(site, backendPort));
+  const performance = `[performance]\nio = "${io}"\n`;
+  writeFileSync(join(folder, "config.toml"), zproxyConfig(site, backendPort) + performance);
   const args = [COMMAND, "compile", "config.toml", "-o", "dist"];
   const result = await runProcess(process.execPath, args, { cwd: folder });
   if (!result.ok) throw new Error(`zproxy compile failed:\n${result.stdout}${result.stderr}`);
@@ -45,7 +47,7 @@ export async function compileZproxy(
 
 /** Starts a bundle pinned to one CPU and waits for its ready line. */
 export async function startBundle(
-  name: "zproxy" | "before",
+  name: "zproxy" | "epoll" | "before",
   dist: string,
   cpu: number,
   options: StartOptions = {},
