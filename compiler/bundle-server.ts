@@ -2,7 +2,7 @@
 // a configuration, and beside it the packages of the main thread.
 
 import { basename, dirname, join, resolve } from "node:path";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import type { BuildOptions, Plugin } from "esbuild";
 import type { OutFile } from "./4-emit/emit.ts";
 import { ALL_FEATURES, type Features, flagsOf } from "./ir/features.ts";
 
@@ -65,6 +65,7 @@ async function bundleScript(
   { plugins = [], ...options }: BuildOptions,
 ): Promise<[string, Uint8Array][]> {
   const name = basename(entry, ".ts");
+  const { build } = await import("esbuild");
   const result = await build({
     ...options,
     absWorkingDir: packageRoot,
@@ -94,6 +95,7 @@ export async function bundleHostCheck(packageRoot: string): Promise<[string, Uin
 
 /** A package with what it depends on, as one script beside the server. */
 export async function bundlePackage(packageRoot: string, name: string): Promise<Uint8Array> {
+  const { build } = await import("esbuild");
   const result = await build({
     absWorkingDir: packageRoot,
     entryPoints: [name],

@@ -35,9 +35,9 @@ export function printKeyMap(
   const mapper = new KeyMapper(ir, checked);
   const places = new LineMap(text);
   const entries = files.map(({ path, text: generated }) => {
-    const lines = mapper.map(generated).map(({ lines: range, path: key }): string => {
-      const { line, column } = places.position(checked.locator.key(key).start);
-      const entry: KeyLines = { lines: range, key: printKeyPath(key), at: [line, column] };
+    const lines = mapper.map(generated).map(({ lines: range, path: place, key }): string => {
+      const { line, column } = places.position(checked.locator.key(place).start);
+      const entry: KeyLines = { lines: range, key, at: [line, column] };
       return `    ${JSON.stringify(entry)}`;
     });
     return `  ${JSON.stringify(path)}: [${lines.length === 0 ? "" : `\n${lines.join(",\n")}\n  `}]`;
@@ -45,60 +45,74 @@ export function printKeyMap(
   return `{\n${entries.join(",\n")}\n}\n`;
 }
 
-interface Mapped {
-  readonly lines: [first: number, last: number];
+/** A key path, and how it is written: printed once, since thousands of lines have it. */
+interface Place {
   readonly path: KeyPath;
+  readonly key: string;
+}
+
+interface Mapped extends Place {
+  readonly lines: [first: number, last: number];
 }
 
 class KeyMapper {
   readonly #checked: CheckedConfig;
-  /** Paths by the comment that heads their block. */
-  readonly #headings: ReadonlyMap<string, KeyPath>;
-  /** Paths by the name of their route. */
-  readonly #routes: ReadonlyMap<string, KeyPath>;
+  /** Places by the comment that heads their block. */
+  readonly #headings: ReadonlyMap<string, Place>;
+  /** Places by the name of their route. */
+  readonly #routes: ReadonlyMap<string, Place>;
 
   constructor({ routes }: Ir, checked: CheckedConfig) {
     this.#checked = checked;
     const paths = checked.locator.paths().filter((path) => path.length <= 3);
-    const byKey = new Map(paths.map((path) => [printKeyPath(path), path]));
-    this.#headings = new Map([...byKey].map(([key, path]) => [comment(key).text, path]));
+    const byKey = new Map(
+      paths.map((path) => {
+        const key = printKeyPath(path);
+        return [key, { path, key }];
+      }),
+    );
+    this.#headings = new Map([...byKey].map(([key, place]) => [comment(key).text, place]));
     this.#routes = new Map(
       routes.flatMap(({ symbol, key }) => {
-        const path = byKey.get(key);
-        return path === undefined ? [] : [[symbol, path] as const];
+        const place = byKey.get(key);
+        return place === undefined ? [] : [[symbol, place] as const];
       }),
     );
   }
 
   map(generated: string): Mapped[] {
     const found: Mapped[] = [];
-    let block: KeyPath | undefined;
+    let block: Place | undefined;
     let table: string | undefined;
     for (const [index, line] of generated.split("\n").entries()) {
-      const heading = this.#headings.get(line);
-      const isWhole = WHOLE.test(line);
+      const heading = line.startsWith("//") ? this.#headings.get(line) : undefined;
       if (heading !== undefined) block = heading;
-      else if (isWhole) block = undefined;
+      else if (WHOLE.test(line)) block = undefined;
       const [, indent, name, opens] = PROPERTY.exec(line) ?? [];
       if (indent === "  " && block === undefined) table = opens ? snake(name!) : undefined;
-      const path = line === "" ? undefined : this.#pathOf(line, block, table);
+      const place = line === "" ? undefined : this.#placeOf(line, name, block, table);
       const last = found.at(-1);
-      if (path === undefined) continue;
-      const isSame = last !== undefined && printKeyPath(last.path) === printKeyPath(path);
-      if (isSame && last.lines[1] === index) last.lines[1] = index + 1;
-      else found.push({ lines: [index + 1, index + 1], path });
+      if (place === undefined) continue;
+      const goesOn = last?.key === place.key && last.lines[1] === index;
+      if (goesOn) last.lines[1] = index + 1;
+      else found.push({ lines: [index + 1, index + 1], ...place });
     }
     return found;
   }
 
-  #pathOf(line: string, block: KeyPath | undefined, table: string | undefined) {
+  /** `name`: of the property that the line begins with. */
+  #placeOf(
+    line: string,
+    name: string | undefined,
+    block: Place | undefined,
+    table: string | undefined,
+  ): Place | undefined {
     const route = ROUTE.exec(line)?.[1];
     if (route !== undefined) return this.#routes.get(route) ?? block;
-    const name = PROPERTY.exec(line)?.[2];
-    if (name !== undefined) return this.#keyNamed(snake(name), block, table) ?? block;
+    if (name !== undefined) return this.#keyNamed(snake(name), block?.path, table) ?? block;
     const [, denied, text] = LIST_ITEM.exec(line) ?? [];
     if (text !== undefined && block !== undefined) {
-      return this.#itemOf(block, denied === undefined, text) ?? block;
+      return this.#itemOf(block.path, denied === undefined, text) ?? block;
     }
     return block;
   }
@@ -109,19 +123,23 @@ class KeyMapper {
         ? [block, [...block, "security"], [...block, "health_check"]]
         : (table === undefined ? SERVER_TABLES : [table]).map((name) => [name]);
     const { locator } = this.#checked;
-    if (block === undefined && table === key && locator.has([key])) return [key];
-    return tables.map((path) => [...path, key]).find((path) => locator.has(path));
+    const own = block === undefined && table === key && locator.has([key]) ? [key] : undefined;
+    return placeAt(own ?? tables.map((path) => [...path, key]).find((path) => locator.has(path)));
   }
 
-  #itemOf(block: KeyPath, isAllowed: boolean, text: string): KeyPath | undefined {
+  #itemOf(block: KeyPath, isAllowed: boolean, text: string): Place | undefined {
     const list = [...block, "security", isAllowed ? "allowed_ips" : "denied_ips"];
     const values = list.reduce<unknown>(
       (value, step) => (value as Record<string, unknown> | undefined)?.[step],
       this.#checked.config,
     );
     const at = Array.isArray(values) ? values.indexOf(text) : -1;
-    return at < 0 ? undefined : [...list, at];
+    return at < 0 ? undefined : placeAt([...list, at]);
   }
+}
+
+function placeAt(path: KeyPath | undefined): Place | undefined {
+  return path === undefined ? undefined : { path, key: printKeyPath(path) };
 }
 
 function snake(name: string): string {

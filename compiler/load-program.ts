@@ -4,7 +4,6 @@
 
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { build } from "esbuild";
 import type { HostFact } from "../runtime/control/host-fact.ts";
 import type { RequestProbe } from "../runtime/control/probe-types.ts";
 import type { OutFile } from "./4-emit/emit.ts";
@@ -58,6 +57,7 @@ async function load<Exports extends object>(
   const entry = join(folder, "entry.ts");
   const sources = new Map(files.map(({ path, text }) => [join(folder, path), text]));
   sources.set(entry, `${exported}\nexport { program } from "./generated/program.ts";\n`);
+  const { build } = await import("esbuild");
   const result = await build({
     absWorkingDir: packageRoot,
     entryPoints: [entry],

@@ -33,7 +33,8 @@ export function checkSource(source: Source): CheckResult {
   const { values, locator } = document;
   const { draft, refused } = checkSchema(values, locator, report);
   const prefixes = new Set(refused.flatMap(prefixesOf));
-  const damaged = (path: KeyPath): boolean => prefixes.has(JSON.stringify(path));
+  const damaged = (path: KeyPath): boolean =>
+    prefixes.size > 0 && prefixes.has(JSON.stringify(path));
   for (const rule of rules) rule({ config: draft, locator, report, damaged });
   const diagnostics = report.sorted();
   if (hasErrors(diagnostics)) return { diagnostics };

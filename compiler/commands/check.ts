@@ -1,10 +1,12 @@
 // zproxy check: diagnostics only, and on request what this machine lacks.
 
 import { countFacts, factsDocument, formatFacts } from "../../runtime/control/host-fact.ts";
+import { checkSource } from "../2-check/check.ts";
 import { BundleError, findAddon } from "../bundle.ts";
-import { type Compilation, compile } from "../compile.ts";
+import { compile } from "../compile.ts";
 import { formatNames } from "../diagnostics/formats.ts";
 import { formatJson } from "../diagnostics/json-format.ts";
+import type { Source } from "../diagnostics/span.ts";
 import { loadHostFacts } from "../load-program.ts";
 import { packageRoot } from "../package-root.ts";
 import {
@@ -44,10 +46,9 @@ Exit status: 0 nothing wrong, 1 the configuration or the machine has mistakes, 2
       throw new UsageError(`--host goes with --format text or json, not ${format}`);
     }
     const source = readConfig(file);
-    // Whole compilation, so that a config that passes here cannot fail later.
-    const compilation = compile(source);
-    const { diagnostics } = compilation;
-    const facts = values.host ? await hostFacts(compilation) : [];
+    const { diagnostics, checked } = checkSource(source);
+    // There is no server to ask about while the configuration has mistakes.
+    const facts = values.host && checked !== undefined ? await hostFacts(source) : [];
     const host = countFacts(facts);
     if (facts.length > 0 && format === "json") {
       process.stdout.write(formatJson(source, diagnostics, { host: factsDocument(facts) }));
@@ -62,9 +63,8 @@ Exit status: 0 nothing wrong, 1 the configuration or the machine has mistakes, 2
   },
 };
 
-/** Nothing for a configuration with mistakes: there is no server to ask about. */
-async function hostFacts({ files }: Compilation) {
-  if (files.length === 0) return [];
+async function hostFacts(source: Source) {
+  const { files } = compile(source);
   const root = packageRoot(import.meta.url);
   const addon = findAddon(root);
   if (addon === undefined && process.platform === "linux") {

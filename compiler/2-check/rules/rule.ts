@@ -26,8 +26,17 @@ export interface PlacedRoute {
   readonly name: string;
 }
 
+const knownRoutes = new WeakMap<DraftConfig, readonly PlacedRoute[]>();
+
 /** All routes in declared order, host routes first. */
-export function routesOf({ config, locator }: RuleContext): PlacedRoute[] {
+export function routesOf(context: RuleContext): readonly PlacedRoute[] {
+  // Every rule asks for them, and there may be ten thousand.
+  const known = knownRoutes.get(context.config) ?? collectRoutes(context);
+  knownRoutes.set(context.config, known);
+  return known;
+}
+
+function collectRoutes({ config, locator }: RuleContext): readonly PlacedRoute[] {
   const routes: PlacedRoute[] = [];
   for (const host of locator.keysOf(["host_routes"])) {
     const route = config.host_routes?.[host];
