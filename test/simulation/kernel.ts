@@ -105,10 +105,15 @@ export class Kernel {
     return descriptor;
   }
 
-  /** A socket of the worker's own. */
-  socketOf(fd: number, what: string): SocketFile {
+  private socketFileOf(fd: number, what: string): SocketFile {
     const socket = this.descriptorOf(fd, what);
     if (socket.kind !== "socket") throw new Violation(`${what}: descriptor ${fd} is no socket`);
+    return socket;
+  }
+
+  /** A socket of the worker's own. */
+  socketOf(fd: number, what: string): SocketFile {
+    const socket = this.socketFileOf(fd, what);
     // A close behind it in the queue has struck the descriptor out already.
     const isStruck = this.flushing || this.memory.isQueued(IORING_OP_CLOSE, fd);
     if (this.owners[fd] !== this.ownerMark && !isStruck)
@@ -136,6 +141,20 @@ export class Kernel {
     if (before === null) return;
     before.registered = false;
     this.releaseIfUnused(before);
+  }
+
+  /**
+   * A client goes on elsewhere, where it is only told that nothing more comes: a reset would take
+   * away what is still on its way to it.
+   */
+  giveAway(fd: number): void {
+    const { wire, waiting, registered } = this.socketFileOf(fd, "handed over");
+    if (waiting.length > 0 || registered)
+      throw new Violation(`descriptor ${fd} is handed over with something under way`);
+    this.fds[fd] = null;
+    if (wire === null) return;
+    wire.onServerChange = () => {};
+    wire.sendFin();
   }
 
   closeFd(fd: number, what: string): void {

@@ -167,7 +167,7 @@ export class World {
   private takeOver(fds: readonly number[]): void {
     for (const fd of fds) {
       this.kernel.owners[fd] = 0;
-      this.kernel.closeFd(fd, "handed over");
+      this.kernel.giveAway(fd);
     }
     this.handedOver += fds.length;
   }
