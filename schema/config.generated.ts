@@ -199,10 +199,47 @@ export interface Route {
   readonly tls_verify?: boolean;
   /** Proxy: PEM file with the authorities trusted for an https server. Absent: the system's. */
   readonly tls_ca_path?: string;
+  /** Other targets for some of the route's requests, asked in their order once every check of the route has passed; the first whose condition holds takes the request, else the route's own target does. Absent: there are none. */
+  readonly when?: readonly RouteWhen[];
   readonly security?: RouteSecurity;
 }
 
 export const routeDefaults = {
+  type: "File",
+  mode: "sendfile",
+  index: "index.html",
+  preserve_host: false,
+  tls_verify: true,
+  when: [],
+} as const;
+
+/** Another target for those of a route's requests that a condition holds for. What the route checks (`security`) holds for all of its targets; the rest of the path is joined to each in the same way. */
+export interface RouteWhen {
+  /** What the target is called, by `zproxy explain`, in logs and in metrics; each name once in a route. Required. */
+  readonly name: string;
+  /** The condition: `method`, `client`, `header("name")`, `query("name")` or `cookie("name")`, compared by `==`, `!=`, `in [...]` or `not in [...]`; the last three also by `starts_with`, `ends_with` or `contains`, or alone, when it is enough that they are there. Combined by `and`, `or`, `not` and brackets; texts stand in double or single quotes. Of several headers, parameters or cookies of a name, one that compares is enough; `!=` and `not in` mean that none does. Names of headers have no case; all else is compared byte by byte. Query parameters are compared decoded, as forms send them (`+` is a blank). Required. */
+  readonly if: string;
+  /** `"File"` serves a file or a directory; `"Proxy"` passes requests on. Default `"File"`. */
+  readonly type?: "File" | "Proxy";
+  /** File: the file or directory to serve. Required for File. */
+  readonly path?: string;
+  /** File: `"sendfile"` sends from the page cache, `"memory"` loads at start and serves from memory. Default `"sendfile"`. */
+  readonly mode?: "sendfile" | "memory";
+  /** File: the file served for a directory, at any depth. Default `"index.html"`. */
+  readonly index?: string;
+  /** Proxy: the server to pass requests to, `http://host:port/path`. The rest of the path after the prefix is joined to it. Either this or `upstream`. */
+  readonly url?: string;
+  /** Proxy: the group of servers to pass requests to, a name in `upstreams`. Either this or `url`. */
+  readonly upstream?: string;
+  /** Proxy: send the client's `Host` to the server, in place of the server's own name. Default false. */
+  readonly preserve_host?: boolean;
+  /** Proxy: check the certificate of an https server. Default true. */
+  readonly tls_verify?: boolean;
+  /** Proxy: PEM file with the authorities trusted for an https server. Absent: the system's. */
+  readonly tls_ca_path?: string;
+}
+
+export const routeWhenDefaults = {
   type: "File",
   mode: "sendfile",
   index: "index.html",
@@ -273,6 +310,8 @@ export const routeTestDefaults = {
 export interface RouteTestExpectation {
   /** Key path of the route that takes the request, such as `path_routes."example.com"."/api/"`; `"none"` for no route. Absent: any. */
   readonly route?: string;
+  /** Name of the target that takes the request, of those in the route's `when`; `"none"` for the route's own. Absent: any will do. */
+  readonly when?: string;
   /** The status the proxy itself answers with, such as 403. Absent: any. */
   readonly status?: number;
   /** Name of the group of servers the request goes to. Absent: any. */

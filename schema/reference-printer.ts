@@ -26,6 +26,7 @@ const SECTIONS: readonly (readonly [heading: string, definition: string])[] = [
   ["upstreams.NAME.servers", "UpstreamServer"],
   ["[upstreams.NAME.health_check]", "HealthCheck"],
   ["[host_routes.HOST] and [path_routes.HOST.PREFIX]", "Route"],
+  ["[[host_routes.HOST.when]] and [[path_routes.HOST.PREFIX.when]]", "RouteWhen"],
   ["[host_routes.HOST.security] and [path_routes.HOST.PREFIX.security]", "RouteSecurity"],
   ["[[tests]]", "RouteTest"],
   ["[tests.expect]", "RouteTestExpectation"],

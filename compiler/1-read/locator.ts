@@ -3,6 +3,7 @@
 
 import type { Span } from "../diagnostics/span.ts";
 import type { KeyPath } from "./key-path.ts";
+import { textOffsets } from "./text-offsets.ts";
 import type { KeyPart, Statement, ValueShape } from "./toml-parser.ts";
 
 /** What is known about one key path. Tables and arrays of tables grow as statements arrive. */
@@ -23,8 +24,11 @@ class Place {
 export class Locator {
   readonly #root = new Place({ start: 0, end: 0 }, { start: 0, end: 0 });
 
-  /** Takes the statements of a valid document. */
-  constructor(statements: readonly Statement[]) {
+  readonly #text: string;
+
+  /** Takes the statements of a valid document, and the document for `inside`. */
+  constructor(statements: readonly Statement[], text = "") {
+    this.#text = text;
     let table = this.#root;
     for (const statement of statements) {
       if (statement.kind === "pair") addPair(table, statement.key, statement.value);
@@ -45,6 +49,14 @@ export class Locator {
   /** Where the value is written; for tables with a header, the header. */
   value(path: KeyPath): Span {
     return this.#nearest(path).value;
+  }
+
+  /** Where a part of a string's value is written, by offsets of the value. */
+  inside(path: KeyPath, { start, end }: Span): Span {
+    const value = this.value(path);
+    const offsets = textOffsets(this.#text.slice(value.start, value.end));
+    const at = (offset: number): number => value.start + offsets[offset]!;
+    return { start: at(start), end: start === end ? at(start) : at(end) };
   }
 
   /** The keys of a table in the order they were first written; none for anything else. */

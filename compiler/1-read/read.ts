@@ -42,7 +42,7 @@ export function readSource(source: Source, report: Report): Document | undefined
   if (values === undefined || text !== source.text) return undefined;
   const statements = parseStatements(source.text);
   if (reportDepth(statements, report)) return undefined;
-  return { values, locator: new Locator(statements) };
+  return { values, locator: new Locator(statements, source.text) };
 }
 
 function tryParse(text: string, keep: (values: TomlTable) => void): TomlError | undefined {

@@ -6,15 +6,32 @@ import assert from "node:assert/strict";
 import {
   type Config,
   type Route,
+  type RouteWhen,
   routeDefaults,
   routeSecurityDefaults,
 } from "../../schema/config.generated.ts";
-import { printKeyPath } from "../1-read/key-path.ts";
+import { printKey, printKeyPath } from "../1-read/key-path.ts";
 import { parseHostPattern } from "../2-check/values/host-name.ts";
 import { compareCodeUnits, compareHostPatterns } from "../ir/host-pattern.ts";
-import type { FileIr, HostIr, MethodIr, ProxyIr, RouteIr, RouteLimitsIr } from "../ir/ir.ts";
+import type {
+  FileIr,
+  HostIr,
+  MethodIr,
+  ProxyIr,
+  RouteIr,
+  RouteLimitsIr,
+  TargetIr,
+  WhenIr,
+} from "../ir/ir.ts";
 import { lowerAddresses } from "./lower-addresses.ts";
-import type { Upstreams } from "./lower-upstreams.ts";
+import {
+  type ConditionWords,
+  conditionOf,
+  conditionWords,
+  lowerCondition,
+  methodsIn,
+} from "./lower-conditions.ts";
+import type { Target, Upstreams } from "./lower-upstreams.ts";
 import { assignSymbols } from "./symbols.ts";
 
 /** A route with the pattern and prefix it is found by, before it has a symbol. */
@@ -77,19 +94,47 @@ export function lowerRoutes(
   placed: readonly PlacedRoute[],
   upstreams: Upstreams,
 ): { routes: RouteIr[]; hosts: HostIr[] } {
-  const symbols = assignSymbols(
-    placed.map(({ key, pattern, prefix }) => ({ id: key, words: words(pattern) + prefix })),
-  );
-  const methods = lowerMethods(placed);
+  const symbols = assignSymbols(placed.flatMap(symbolWords));
+  const conditions = placed.flatMap(({ route }) => (route.when ?? []).map(conditionOf));
+  const allowed = placed.flatMap(({ route }) => route.security?.allowed_methods ?? []);
+  const methods = lowerMethods([...allowed, ...conditions.flatMap(methodsIn)]);
+  const context: RouteContext = {
+    symbols,
+    upstreams,
+    methods,
+    words: conditionWords(conditions, methods),
+  };
   const byPattern = new Map<string, { hostKey: string; routes: RouteIr[] }>();
   const routes = placed.map((place) => {
-    const route = lowerRoute(place, symbols.get(place.key)!, upstreams, methods);
+    const route = lowerRoute(place, context);
     const host = byPattern.get(place.pattern);
     if (host) host.routes.push(route);
     else byPattern.set(place.pattern, { hostKey: place.hostKey, routes: [route] });
     return route;
   });
   return { routes, hosts: lowerHosts(byPattern) };
+}
+
+interface RouteContext {
+  /** By key path. */
+  readonly symbols: ReadonlyMap<string, string>;
+  readonly upstreams: Upstreams;
+  readonly methods: ReadonlyMap<string, MethodIr>;
+  readonly words: ConditionWords;
+}
+
+/** What the symbols of a route and of its other targets are made from. */
+function symbolWords({ key, pattern, prefix, route }: PlacedRoute) {
+  const own = words(pattern) + prefix;
+  const others = (route.when ?? []).map(({ name }) => ({
+    id: whenKey(key, name),
+    words: `${own}/when/${name}`,
+  }));
+  return [{ id: key, words: own }, ...others];
+}
+
+function whenKey(routeKey: string, name: string): string {
+  return `${routeKey}.when.${printKey(name)}`;
 }
 
 function lowerHosts(
@@ -116,26 +161,21 @@ function words(pattern: string): string {
   return pattern.replace("*", "any");
 }
 
-/** Every method that some route names, by its text. */
-function lowerMethods(placed: readonly PlacedRoute[]): Map<string, MethodIr> {
-  const texts = new Set(placed.flatMap(({ route }) => route.security?.allowed_methods ?? []));
-  const symbols = assignSymbols([...texts].map((text) => ({ id: text, words: text })));
+/** Every method that is named somewhere, by its text. */
+function lowerMethods(texts: readonly string[]): Map<string, MethodIr> {
+  const symbols = assignSymbols([...new Set(texts)].map((text) => ({ id: text, words: text })));
   return new Map([...symbols].map(([text, symbol]) => [text, { symbol, text }]));
 }
 
-function lowerRoute(
-  { key, prefix, route }: PlacedRoute,
-  symbol: string,
-  upstreams: Upstreams,
-  methods: ReadonlyMap<string, MethodIr>,
-): RouteIr {
-  const type = route.type ?? routeDefaults.type;
+function lowerRoute({ key, prefix, route }: PlacedRoute, context: RouteContext): RouteIr {
+  const { symbols, upstreams, methods } = context;
   const allowed = [...new Set(route.security?.allowed_methods)].sort(compareCodeUnits);
   return {
-    symbol,
+    symbol: symbols.get(key)!,
     key,
     prefix,
-    target: type === "Proxy" ? lowerProxy(route, upstreams) : lowerFile(route),
+    target: lowerTarget(route, upstreams),
+    when: (route.when ?? []).map((other) => lowerWhen(key, other, context)),
     limits: lowerLimits(route),
     deniedClients: lowerAddresses(route.security?.denied_ips),
     allowedClients: lowerAddresses(route.security?.allowed_ips),
@@ -143,7 +183,23 @@ function lowerRoute(
   };
 }
 
-function lowerProxy(route: Route, upstreams: Upstreams): ProxyIr {
+function lowerWhen(routeKey: string, other: RouteWhen, context: RouteContext): WhenIr {
+  const key = whenKey(routeKey, other.name);
+  return {
+    symbol: context.symbols.get(key)!,
+    name: other.name,
+    key,
+    condition: lowerCondition(conditionOf(other), context.words),
+    target: lowerTarget(other, context.upstreams),
+  };
+}
+
+function lowerTarget(target: Target, upstreams: Upstreams): TargetIr {
+  const type = target.type ?? routeDefaults.type;
+  return type === "Proxy" ? lowerProxy(target, upstreams) : lowerFile(target);
+}
+
+function lowerProxy(route: Target, upstreams: Upstreams): ProxyIr {
   return {
     kind: "proxy",
     ...upstreams.target(route),
@@ -151,7 +207,7 @@ function lowerProxy(route: Route, upstreams: Upstreams): ProxyIr {
   };
 }
 
-function lowerFile(route: Route): FileIr {
+function lowerFile(route: Target): FileIr {
   assert(route.path !== undefined, "checked file route has no path");
   return {
     kind: "file",
@@ -161,7 +217,7 @@ function lowerFile(route: Route): FileIr {
   };
 }
 
-function lowerLimits({ security }: Route): RouteLimitsIr {
+function lowerLimits({ security }: Pick<Route, "security">): RouteLimitsIr {
   const limits = { ...routeSecurityDefaults, ...security };
   return {
     maxRequestBodySize: limits.max_request_body_size,

@@ -7,6 +7,7 @@ import {
   type HealthCheck,
   healthCheckDefaults,
   type Route,
+  type RouteWhen,
   routeDefaults,
   type Upstream,
   type UpstreamServer,
@@ -19,15 +20,18 @@ import { compareCodeUnits } from "../ir/host-pattern.ts";
 import type { HealthCheckIr, UpstreamIr, UpstreamServerIr } from "../ir/ir.ts";
 import { assignSymbols } from "./symbols.ts";
 
+/** What says where requests go: a route, or another target of one. */
+export type Target = Route | RouteWhen;
+
 /** The groups of a configuration, and the way from a route to its group. */
 export interface Upstreams {
   readonly all: readonly UpstreamIr[];
   /** The group of a proxy route, and the path of its `url`. */
-  target(route: Route): { upstream: UpstreamIr; basePath: string };
+  target(route: Target): { upstream: UpstreamIr; basePath: string };
 }
 
-/** `routes` are the proxy routes that a request can reach. */
-export function lowerUpstreams(config: Config, routes: readonly Route[]): Upstreams {
+/** `routes` are the proxy routes and targets that a request can reach. */
+export function lowerUpstreams(config: Config, routes: readonly Target[]): Upstreams {
   const named = Object.entries(config.upstreams ?? {}).flatMap(([name, upstream]) => {
     const group = lowerNamed(name, upstream);
     const users = routes.filter((route) => route.upstream === name);
@@ -74,7 +78,7 @@ function wordsOf({ name, tlsVerify, tlsCaPath }: UnnamedUpstream): string {
  * The group for a route: verification is the route's affair, and a connection that was verified
  * otherwise must never be shared. Routes that agree have one group.
  */
-function withTrust(group: UnnamedUpstream, route: Route): UnnamedUpstream {
+function withTrust(group: UnnamedUpstream, route: Target): UnnamedUpstream {
   const tlsVerify = route.tls_verify ?? routeDefaults.tls_verify;
   const tlsCaPath = tlsVerify ? route.tls_ca_path : undefined;
   const plain = group.servers.every(({ tls }) => !tls);

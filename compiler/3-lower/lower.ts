@@ -10,7 +10,8 @@ import { lowerUpstreams } from "./lower-upstreams.ts";
 /** Lowers a config that has passed every check; asserts where one that has not would go wrong. */
 export function lower(config: Config): Ir {
   const placed = placeRoutes(config);
-  const proxied = placed.map(({ route }) => route).filter(({ type }) => type === "Proxy");
+  const targets = placed.flatMap(({ route }) => [route, ...(route.when ?? [])]);
+  const proxied = targets.filter(({ type }) => type === "Proxy");
   const upstreams = lowerUpstreams(config, proxied);
   return {
     server: lowerServer(config),

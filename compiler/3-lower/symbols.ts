@@ -11,7 +11,10 @@ const HASH_LENGTH = 8;
  * that would get the same name or a cut one get a short hash of the id behind it; all of them, so
  * that a name does not depend on which came first.
  */
-export function assignSymbols(ids: readonly { id: string; words: string }[]): Map<string, string> {
+export function assignSymbols(
+  ids: readonly { id: string; words: string }[],
+  lengthMax = SYMBOL_LENGTH_MAX,
+): Map<string, string> {
   const uses = new Map<string, number>();
   for (const { words } of ids) {
     const bare = withoutUnderscores(plainSymbol(words));
@@ -21,8 +24,8 @@ export function assignSymbols(ids: readonly { id: string; words: string }[]): Ma
   const symbols = new Map<string, string>();
   for (const { id, words } of ids) {
     const plain = plainSymbol(words);
-    const unique = uses.get(withoutUnderscores(plain)) === 1 && plain.length <= SYMBOL_LENGTH_MAX;
-    const symbol = unique ? plain : hashedSymbol(plain, id, taken);
+    const unique = uses.get(withoutUnderscores(plain)) === 1 && plain.length <= lengthMax;
+    const symbol = unique ? plain : hashedSymbol(plain, id, taken, lengthMax);
     taken.add(withoutUnderscores(symbol));
     symbols.set(id, symbol);
   }
@@ -41,8 +44,13 @@ function plainSymbol(words: string): string {
   return /^[A-Z]/.test(symbol) ? symbol : `_${symbol}`;
 }
 
-function hashedSymbol(plain: string, id: string, taken: ReadonlySet<string>): string {
-  const start = plain.slice(0, SYMBOL_LENGTH_MAX - HASH_LENGTH - 1);
+function hashedSymbol(
+  plain: string,
+  id: string,
+  taken: ReadonlySet<string>,
+  lengthMax: number,
+): string {
+  const start = plain.slice(0, lengthMax - HASH_LENGTH - 1);
   for (let text = id; ; text += " ") {
     const symbol = `${start}_${shortHash(text)}`;
     if (!taken.has(withoutUnderscores(symbol))) return symbol;

@@ -1,29 +1,51 @@
 // generated/routes.ts: one block for each route, its settings and, where it has rules of its own,
 // the policy specialised for them.
 
+import { printCondition } from "../ir/condition.ts";
+import { targetsOf } from "../ir/features.ts";
 import { compareCodeUnits } from "../ir/host-pattern.ts";
-import type { MethodIr, RouteIr, RouteLimitsIr } from "../ir/ir.ts";
+import type { MethodIr, RouteIr, RouteLimitsIr, TargetIr, WhenIr } from "../ir/ir.ts";
 import { emitAddressFunction } from "./emit-addresses.ts";
+import {
+  chooseName,
+  conditionImports,
+  emitChoose,
+  emitMeets,
+  emitWords,
+  looksAtClient,
+  testsIn,
+} from "./emit-conditions.ts";
 import { bytesConstant, comment, importApi, property } from "./layout.ts";
 import { camel, constant } from "./names.ts";
-import { COLUMNS_MAX, type Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, Code, code, indent, joinCode, Name } from "./text.ts";
 
 /** Columns before a statement in a case of a policy's switch. */
 const CASE_INDENT = 6;
 
 /** `limits`: those of a route that sets none; a route prints only what differs from them. */
 export function emitRoutes(routes: readonly RouteIr[], limits: RouteLimitsIr): Code {
-  const methods = [...new Set(routes.flatMap(({ allowedMethods }) => allowedMethods))];
-  const proxied = routes.some(({ target }) => target.kind === "proxy");
+  const others = routes.flatMap(({ when }) => when);
+  const conditions = others.map(({ condition }) => condition);
+  const allowed = routes.flatMap(({ allowedMethods }) => allowedMethods);
+  const tested = conditions
+    .flatMap(testsIn)
+    .flatMap((test) => (test.kind === "method" ? test.methods : []));
+  const methods = [...new Set([...allowed, ...tested])];
+  const words = emitWords(conditions);
+  const proxied = routes.flatMap(targetsOf).some(({ kind }) => kind === "proxy");
   const imports = [
-    importApi([
-      methods.length > 0 && code`ascii`,
-      methods.length > 0 && code`bytesEqual`,
-      routes.some(hasClientRules) && code`type ClientAddress`,
-      methods.length > 0 && code`type PolicyRequest`,
-      routes.length > 0 && code`type RouteLimits`,
-      code`type RouteSettings`,
-    ]),
+    importApi(
+      sortedImports([
+        methods.length + words.text.length > 0 && "ascii",
+        allowed.length > 0 && "bytesEqual",
+        (routes.some(hasClientRules) || looksAtClient(others)) && "type ClientAddress",
+        others.length > 0 && "type ConditionRequest",
+        ...conditionImports(conditions),
+        allowed.length > 0 && "type PolicyRequest",
+        routes.length > 0 && "type RouteLimits",
+        "type RouteSettings",
+      ]),
+    ),
     ...(proxied ? [code`import * as upstream from "./upstreams.ts";`] : []),
   ];
   const head = code`${joinCode(imports)}
@@ -32,7 +54,16 @@ export const routes: RouteSettings[] = [];
 `;
   if (routes.length === 0) return head;
   const blocks = routes.map((route) => emitRoute(route, limits));
-  return joinCode([head, emitShared(limits), emitMethods(methods), ...blocks], "");
+  return joinCode([head, emitShared(limits), emitMethods(methods), words, ...blocks], "");
+}
+
+/** In the order of names without case, as formatters sort them. */
+function sortedImports(names: readonly (string | false)[]): Code[] {
+  const bare = (name: string): string => name.replace(/^type /, "").toLowerCase();
+  return names
+    .filter((name) => name !== false)
+    .sort((a, b) => compareCodeUnits(bare(a), bare(b)))
+    .map((name) => new Code(name));
 }
 
 function emitShared(limits: RouteLimitsIr): Code {
@@ -63,23 +94,14 @@ function methodName({ symbol }: MethodIr): Name {
 }
 
 function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
-  const { target } = route;
+  const { target, when } = route;
+  const own = constant("", route.symbol);
+  // Limits of its own are printed once when several targets have them.
+  const shared = when.length > 0 && differing(route.limits, limits).length > 0;
+  const named = camel("limits", route.symbol);
+  const limitsLine = shared ? code`limits: ${named},` : emitLimits(route.limits, limits);
   const lines = [
-    code`kind: ${target.kind},`,
-    property(new Name("key"), route.key, 1),
-    property(new Name("prefix"), route.prefix, 1),
-    emitLimits(route.limits, limits),
-    ...(target.kind === "proxy"
-      ? [
-          code`upstream: upstream.${constant("", target.upstream.symbol)},`,
-          ...(target.basePath === "" ? [] : [property(new Name("basePath"), target.basePath, 1)]),
-          ...(target.preserveHost ? [code`preserveHost: true,`] : []),
-        ]
-      : [
-          property(new Name("path"), target.path, 1),
-          code`mode: ${target.mode},`,
-          property(new Name("index"), target.index, 1),
-        ]),
+    ...targetLines(route.key, route.prefix, limitsLine, target),
     ...(hasClientRules(route) ? [code`allowsClient: ${allowsName(route)},`] : []),
     ...(route.allowedMethods.length > 0
       ? [
@@ -87,22 +109,82 @@ function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
           property(new Name("allow"), route.allowedMethods.map(({ text }) => text).join(", "), 1),
         ]
       : []),
+    ...(when.length > 0 ? [code`choose: ${chooseName(route.symbol)},`] : []),
+    ...(looksAtClient(when) ? [code`choosesByClient: true,`] : []),
   ];
+  const limitsConstant = shared
+    ? code`const ${named}: RouteLimits = ${limitsObject(route.limits, limits)};\n\n`
+    : code``;
+  const choose = when.length > 0 ? code`${emitChoose(own, route.symbol, when)}\n\n` : code``;
+  const others = when.map((other) => emitWhen(route, other, limitsLine));
+  const functions = code`${emitAllows(route)}${emitPolicy(route)}${choose}`;
   return code`
 ${comment(route.key)}
-${emitAllows(route)}${emitPolicy(route)}export const ${constant("", route.symbol)} = add({
+${limitsConstant}${functions}export const ${own} = add({
+${indent(joinCode(lines))}
+});
+${joinCode(others, "")}`;
+}
+
+/** Another target of a route: a route of its own that no path leads to. */
+function emitWhen({ prefix, allowedMethods }: RouteIr, when: WhenIr, limits: Code): Code {
+  const { key, target } = when;
+  const readable = allowedMethods.filter(({ text }) => text === "GET" || text === "HEAD");
+  const lines = [
+    ...targetLines(key, prefix, limits, target),
+    ...(target.kind === "file" && readable.length > 0
+      ? [property(new Name("allow"), readable.map(({ text }) => text).join(", "), 1)]
+      : []),
+  ];
+  return code`
+${comment(key)}
+${comment(printCondition(when.condition))}
+${emitMeets(when)}
+
+const ${constant("", when.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
 }
 
+/** Where requests go, and what both kinds of target need for it. */
+function targetLines(key: string, prefix: string, limits: Code, target: TargetIr): Code[] {
+  const common = [
+    code`kind: ${target.kind},`,
+    property(new Name("key"), key, 1),
+    property(new Name("prefix"), prefix, 1),
+    limits,
+  ];
+  if (target.kind === "file") {
+    return [
+      ...common,
+      property(new Name("path"), target.path, 1),
+      code`mode: ${target.mode},`,
+      property(new Name("index"), target.index, 1),
+    ];
+  }
+  return [
+    ...common,
+    code`upstream: upstream.${constant("", target.upstream.symbol)},`,
+    ...(target.basePath === "" ? [] : [property(new Name("basePath"), target.basePath, 1)]),
+    ...(target.preserveHost ? [code`preserveHost: true,`] : []),
+  ];
+}
+
 /** `limits,` when all are the usual ones, else those and what the route sets itself. */
 function emitLimits(own: RouteLimitsIr, usual: RouteLimitsIr): Code {
+  if (differing(own, usual).length === 0) return code`limits,`;
+  return code`limits: ${limitsObject(own, usual)},`;
+}
+
+function limitsObject(own: RouteLimitsIr, usual: RouteLimitsIr): Code {
+  const lines = differing(own, usual).map((name) => code`${new Name(name)}: ${own[name]},`);
+  return code`{\n${indent(joinCode([code`...limits,`, ...lines]))}\n}`;
+}
+
+function differing(own: RouteLimitsIr, usual: RouteLimitsIr): (keyof RouteLimitsIr)[] {
   const names = Object.keys(usual) as (keyof RouteLimitsIr)[];
-  const set = names.filter((name) => own[name] !== usual[name]);
-  if (set.length === 0) return code`limits,`;
-  const lines = set.map((name) => code`${new Name(name)}: ${own[name]},`);
-  return code`limits: {\n${indent(joinCode([code`...limits,`, ...lines]))}\n},`;
+  return names.filter((name) => own[name] !== usual[name]);
 }
 
 function hasClientRules({ deniedClients, allowedClients }: RouteIr): boolean {

@@ -13,6 +13,7 @@ import { testCodes } from "./codes/test.ts";
 import { tlsCodes } from "./codes/tls.ts";
 import { tomlCodes } from "./codes/toml.ts";
 import { upstreamCodes } from "./codes/upstream.ts";
+import { whenCodes } from "./codes/when.ts";
 
 export const registry = {
   ...tomlCodes,
@@ -25,6 +26,7 @@ export const registry = {
   ...tlsCodes,
   ...upstreamCodes,
   ...routeCodes,
+  ...whenCodes,
   ...cidrCodes,
   ...testCodes,
 } as const;

@@ -2,14 +2,14 @@
 
 import {
   type AddressRange,
+  type AddressSet,
   EVERY_IPV4,
   EVERY_IPV6,
   parseRange,
+  subtract,
 } from "../2-check/values/address-range.ts";
 import { parseCidr } from "../2-check/values/cidr.ts";
 import type { AddressBlockIr, RouteIr } from "../ir/ir.ts";
-
-export type AddressSet = readonly AddressRange[];
 
 /** The clients a route lets in: `denied_ips` wins, an empty `allowed_ips` is everybody. */
 export function clientsOf({ allowedClients, deniedClients }: RouteIr): AddressSet {
@@ -19,30 +19,6 @@ export function clientsOf({ allowedClients, deniedClients }: RouteIr): AddressSe
 
 export function rangesOf(blocks: readonly Pick<AddressBlockIr, "text">[]): AddressSet {
   return blocks.map(({ text }) => parseRange(text)!);
-}
-
-/** Every address that is in `from` and not in `minus`. */
-export function subtract(from: AddressSet, minus: AddressSet): AddressSet {
-  let left = [...from];
-  for (const { version, first, last } of minus) {
-    left = left.flatMap((range) => {
-      if (range.version !== version || last < range.first || range.last < first) return [range];
-      const pieces: AddressRange[] = [];
-      if (range.first < first) pieces.push({ version, first: range.first, last: first - 1n });
-      if (last < range.last) pieces.push({ version, first: last + 1n, last: range.last });
-      return pieces;
-    });
-  }
-  return left.toSorted(compareRanges);
-}
-
-/** Every address that is in both. */
-export function intersect(a: AddressSet, b: AddressSet): AddressSet {
-  return subtract(a, subtract(a, b));
-}
-
-function compareRanges(a: AddressRange, b: AddressRange): number {
-  return a.version - b.version || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
 }
 
 export function has(set: AddressSet, { version, first }: AddressRange): boolean {

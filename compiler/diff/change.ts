@@ -1,22 +1,23 @@
 // What the comparison of two configurations finds, as plain data.
 
-import type { AddressSet } from "./address-set.ts";
+import type { AddressSet } from "../2-check/values/address-range.ts";
+import type { Condition as RequestCondition } from "../ir/condition.ts";
+import type { MethodSet } from "../ir/method-set.ts";
 import type { Region } from "./regions.ts";
 
 /** Whether a change lets more through than before, or less. */
 export type Mark = "wider" | "narrower" | "neutral";
 
-/** Methods by name, and perhaps all others. */
-export interface MethodSet {
-  readonly names: readonly string[];
-  /** Every method but these is in the set as well. */
-  readonly except: readonly string[] | undefined;
-}
-
 /** Sizes above `from` up to `to`. */
 export interface SizeRange {
   readonly from: number;
   readonly to: number;
+}
+
+/** Requests that meet all of some conditions. */
+export interface Guard {
+  readonly conditions: readonly RequestCondition[];
+  readonly text: string;
 }
 
 /** Which requests of a region a change is about; what is absent takes all of them. */
@@ -25,6 +26,8 @@ export interface Condition {
   readonly methods?: MethodSet;
   readonly bodyBytes?: SizeRange;
   readonly headBytes?: SizeRange;
+  /** One of these. */
+  readonly when?: readonly Guard[];
 }
 
 /** A request that a change shows itself by. */
@@ -32,6 +35,9 @@ export interface Witness {
   readonly method: string;
   readonly host: string;
   readonly path: string;
+  /** With its "?"; "" for none. */
+  readonly query: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
   readonly client: string;
   readonly bodyBytes: number;
   /** Bytes that the head is padded to; 0: none. */

@@ -3,22 +3,27 @@
 // of the body. For each of them the requests whose verdict changes are a class; where all verdicts
 // stay, only the target is left to differ.
 
-import { parseRange } from "../2-check/values/address-range.ts";
+import { TooManyCases } from "../2-check/condition/solve.ts";
+import { EVERY_ADDRESS, intersect, parseRange, subtract } from "../2-check/values/address-range.ts";
 import type { Ir, RouteIr } from "../ir/ir.ts";
-import { anyOf, clientsOf, has, intersect, printSet, subtract } from "./address-set.ts";
-import type { Change, Mark, MethodSet, SizeRange, Witness } from "./change.ts";
 import {
   EVERY_METHOD,
   hasMethod,
+  intersectMethods,
   isEmpty,
+  type MethodSet,
   methodsOf,
   onlyMethods,
   pickMethod,
   printMethods,
   subtractMethods,
-} from "./method-set.ts";
+  theseMethods,
+} from "../ir/method-set.ts";
+import { anyOf, clientsOf, has, printSet } from "./address-set.ts";
+import { type Cell, cellsOf, EVERYTHING, requestOf } from "./cells.ts";
+import type { Change, Guard, Mark, SizeRange, Witness } from "./change.ts";
 import { type Region, regionsOf } from "./regions.ts";
-import { describeTarget, targetOf } from "./target.ts";
+import { describeTarget, describeTargets, targetOf } from "./target.ts";
 
 /** A client like any other, of a block that is kept for examples (RFC 5737). */
 const ANY_CLIENT = "192.0.2.1";
@@ -29,12 +34,18 @@ const METHODS = [...FILE_METHODS, "POST", "PUT"];
 
 type Part = Omit<Change, "regions" | "witness"> & { readonly witness: Partial<Witness> };
 
-/** Every class of requests that changes; those of the same two routes and wording are one. */
-export function changesBetween(before: Ir, after: Ir): Change[] {
+/**
+ * Every class of requests that changes; those of the same two routes and wording are one. And the
+ * routes of which it is not known, as their conditions have too many cases.
+ */
+export function changesBetween(before: Ir, after: Ir): { changes: Change[]; unknown: string[] } {
+  const unknown = new Set<string>();
   const merged = new Map<string, Change>();
   for (const region of regionsOf(before, after)) {
-    for (const part of partsOf(region)) {
-      const key = JSON.stringify([region.before?.key, region.after?.key, part.kind, part.text]);
+    for (const part of partsOf(region, unknown)) {
+      const when = part.condition.when?.map(({ text }) => text);
+      const keys = [region.before?.key, region.after?.key];
+      const key = JSON.stringify([...keys, part.kind, part.text, when]);
       const known = merged.get(key);
       if (known !== undefined) {
         merged.set(key, { ...known, regions: [...known.regions, region] });
@@ -44,7 +55,8 @@ export function changesBetween(before: Ir, after: Ir): Change[] {
       merged.set(key, { ...part, witness, regions: [region] });
     }
   }
-  return [...merged.values(), ...headLimitChange(before, after)];
+  const changes = [...merged.values(), ...headLimitChange(before, after)];
+  return { changes, unknown: [...unknown] };
 }
 
 /** Before the route is known, the largest limit of any route holds: for every request. */
@@ -53,7 +65,8 @@ function headLimitChange(before: Ir, after: Ir): Change[] {
   const young = largestHead(after);
   if (old === young) return [];
   const headBytes = rangeBetween(old, young);
-  const witness = { method: "OPTIONS", host: "any.invalid", path: "*", client: ANY_CLIENT };
+  const target = { host: "any.invalid", path: "*", query: "", headers: [] };
+  const witness = { ...target, method: "OPTIONS", client: ANY_CLIENT };
   return [
     {
       kind: "head size",
@@ -71,24 +84,62 @@ function largestHead({ routes, limits }: Ir): number {
   return sizes.length === 0 ? limits.maxRequestHeaderSize : Math.max(...sizes);
 }
 
-function partsOf(region: Region): Part[] {
+function partsOf(region: Region, unknown: Set<string>): Part[] {
   const { before, after } = region;
   if (before === undefined && after === undefined) return [];
   if (before === undefined) {
-    const text = `new: ${describeTarget(after!, region)}`;
+    const text = `new: ${describeTargets(after!, region)}`;
     return [{ kind: "route", mark: "wider", text, condition: {}, witness: {} }];
   }
   if (after === undefined) {
-    const text = `removed, was ${describeTarget(before, region)}`;
+    const text = `removed, was ${describeTargets(before, region)}`;
     return [{ kind: "route", mark: "narrower", text, condition: {}, witness: {} }];
   }
   return [
-    ...targetParts(region, before, after),
+    ...cellParts(region, before, after, unknown),
     ...clientParts(before, after),
-    ...methodParts(before, after),
     ...bodyParts(before, after),
     ...headParts(before, after),
   ];
+}
+
+/** Parts that depend on which of a route's targets takes the request. */
+function cellParts(region: Region, before: RouteIr, after: RouteIr, unknown: Set<string>): Part[] {
+  try {
+    return comparedCells(region, cellsOf(before, after));
+  } catch (error) {
+    if (!(error instanceof TooManyCases)) throw error;
+    if (choiceText(before) !== choiceText(after)) unknown.add(after.key);
+    return [];
+  }
+}
+
+/** Equal for routes that choose alike among the same targets. */
+function choiceText({ prefix, target, when, allowedMethods }: RouteIr): string {
+  return JSON.stringify([prefix, target, when, allowedMethods]);
+}
+
+function comparedCells(region: Region, cells: readonly Cell[]): Part[] {
+  const merged = new Map<string, { part: Part; guards: Guard[] }>();
+  for (const cell of cells) {
+    const parts = [
+      ...targetParts(region, cell.before, cell.after),
+      ...methodParts(cell.before, cell.after),
+    ];
+    for (const part of parts) {
+      const witness = guardedWitness(cell, part);
+      if (witness === undefined) continue;
+      const known = merged.get(part.kind + part.text);
+      if (known !== undefined) known.guards.push(cell.guard);
+      else {
+        merged.set(part.kind + part.text, { part: { ...part, witness }, guards: [cell.guard] });
+      }
+    }
+  }
+  return [...merged.values()].map(({ part, guards }) => {
+    const isAll = guards.length === cells.length;
+    return isAll ? part : { ...part, condition: { ...part.condition, when: guards } };
+  });
 }
 
 function targetParts(region: Region, before: RouteIr, after: RouteIr): Part[] {
@@ -198,7 +249,27 @@ function plainWitness({ host, path, before, after }: Region): Witness {
   const usual = has(clients, ANY_CLIENT_RANGE) ? ANY_CLIENT : undefined;
   const client = usual ?? anyOf(clients) ?? anyOf(lenient ?? []) ?? ANY_CLIENT;
   const method = firstMethod(routes.map(answeredMethods)) ?? "GET";
-  return { host, path, client, method, bodyBytes: 0, headBytes: 0 };
+  return { host, path, query: "", headers: [], client, method, bodyBytes: 0, headBytes: 0 };
+}
+
+/** What a witness needs so that its request is one of the cell; undefined: no request is. */
+function guardedWitness(
+  { before, after, guard }: Cell,
+  { condition, witness }: Part,
+): Partial<Witness> | undefined {
+  if (guard.conditions.length === 0) return witness;
+  const routes = [before, after];
+  const methods = condition.methods ?? EVERY_METHOD;
+  const answered = routes.map(answeredMethods).reduce(intersectMethods, methods);
+  const clients = routes.map(clientsOf).reduce(intersect);
+  const narrow = [intersect([ANY_CLIENT_RANGE], clients), clients, ...routes.map(clientsOf)];
+  for (const some of [answered, methods]) {
+    for (const set of [...narrow, EVERY_ADDRESS]) {
+      const found = requestOf(guard, { clients: set, methods: some });
+      if (found !== undefined) return { ...witness, ...found };
+    }
+  }
+  return undefined;
 }
 
 /** A method that is in every one of the sets. */
@@ -219,10 +290,8 @@ export function* otherWitnesses({ regions, condition, witness }: Change): Genera
   for (const { host, path, before, after } of regions.slice(0, REGIONS_TRIED_MAX)) {
     const routes = [before, after].filter((route) => route !== undefined);
     const sets = routes.map(clientsOf);
-    const clients =
-      condition.clients === undefined
-        ? [witness.client, ...sets.flatMap((set) => anyOf(set) ?? [])]
-        : [witness.client];
+    const others = condition.clients === undefined ? [sets.reduce(intersect), ...sets] : [];
+    const clients = [[parseRange(witness.client)!], ...others];
     const named = routes.flatMap((route) => route.allowedMethods.map(({ text }) => text));
     const all = [...METHODS, ...named, pickMethod({ names: [], except: named })];
     const methods = all.filter((it) => hasMethod(condition.methods ?? EVERY_METHOD, it));
@@ -230,10 +299,13 @@ export function* otherWitnesses({ regions, condition, witness }: Change): Genera
       condition.bodyBytes === undefined
         ? [0, ...routes.map(({ limits }) => limits.maxRequestBodySize + 1)]
         : [witness.bodyBytes];
-    for (const client of clients) {
+    for (const set of clients) {
       for (const method of methods) {
-        for (const bodyBytes of bodies) {
-          yield { ...witness, host, path, client, method, bodyBytes };
+        for (const guard of condition.when ?? [EVERYTHING]) {
+          const only = { clients: set, methods: theseMethods([{ text: method }]) };
+          const found = requestOf(guard, only);
+          if (found === undefined) continue;
+          for (const bodyBytes of bodies) yield { ...witness, host, path, bodyBytes, ...found };
         }
       }
     }

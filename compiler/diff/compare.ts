@@ -27,16 +27,26 @@ export interface Comparison {
 
 export function compare(before: ComparedSide, after: ComparedSide): Comparison {
   // What no request shows is hidden by another rule, and so is no change of behaviour.
-  const changes = changesBetween(before.ir, after.ir)
+  const found = changesBetween(before.ir, after.ir);
+  const changes = found.changes
     .map((change) => prove(change, before, after))
     .filter((change) => change !== undefined);
   return {
     before: before.name,
     after: after.name,
     changes: changes.sort(compareMarks),
-    settings: settingChanges(before.config, after.config).sort(compareMarks),
+    settings: [
+      ...found.unknown.map(notCompared),
+      ...settingChanges(before.config, after.config),
+    ].sort(compareMarks),
     generated: diffFiles(before.files, after.files),
   };
+}
+
+/** Nothing is said about its requests, so a reader has to look. */
+function notCompared(key: string): SettingChange {
+  const after = "too many cases to be compared";
+  return { key: `${key}.when`, mark: "wider", before: "conditions", after };
 }
 
 const ORDER = ["wider", "neutral", "narrower"];

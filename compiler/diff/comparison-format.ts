@@ -1,10 +1,10 @@
 // A comparison as text, as JSON, and as Markdown for a comment on a pull request.
 
 import { printable } from "../diagnostics/display-width.ts";
+import { printMethods } from "../ir/method-set.ts";
 import { printSet } from "./address-set.ts";
 import type { Condition, Mark } from "./change.ts";
 import type { Comparison } from "./compare.ts";
-import { printMethods } from "./method-set.ts";
 import type { Region } from "./regions.ts";
 import type { ProvedChange } from "./replay.ts";
 
@@ -53,6 +53,11 @@ function printRegion({ pattern, prefix, below }: Region): string {
 }
 
 /** The route that decides, and the one that decided when it was another. */
+/** The conditions that requests of a change meet, one of them; none: all requests. */
+function guardsOf({ condition }: ProvedChange): string[] {
+  return (condition.when ?? []).map(({ text }, at) => `${at === 0 ? "when" : "  or"} ${text}`);
+}
+
 function routesOf({ regions }: ProvedChange): string {
   const [region] = regions;
   if (region === undefined) return "server";
@@ -68,6 +73,7 @@ function formatText(comparison: Comparison): string {
     [
       `${SIGNS[change.mark]} ${routesOf(change)}: ${change.text}`,
       `    ${scopeOf(change).join(", ")}`,
+      ...guardsOf(change).map((text) => `    ${text}`),
       `    ${change.request}`,
       `      ${change.before}`,
       `      ${change.after}`,
@@ -109,12 +115,13 @@ function formatJson({ before, after, changes, settings, generated }: Comparison)
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-function jsonCondition({ clients, methods, bodyBytes, headBytes }: Condition) {
+function jsonCondition({ clients, methods, bodyBytes, headBytes, when }: Condition) {
   return {
     ...(clients === undefined ? {} : { clients: printSet(clients) }),
     ...(methods === undefined ? {} : { methods: printMethods(methods) }),
     ...(bodyBytes === undefined ? {} : { bodyBytes }),
     ...(headBytes === undefined ? {} : { headBytes }),
+    ...(when === undefined ? {} : { when: when.map(({ text }) => text) }),
   };
 }
 
@@ -123,7 +130,11 @@ function formatMarkdown(comparison: Comparison): string {
   const rows = changes.map((change) => {
     const cells = [
       change.mark === "wider" ? "**wider**" : change.mark === "narrower" ? "narrower" : "",
-      `${code(routesOf(change))}<br>${scopeOf(change).map(code).join(", ")}`,
+      [
+        code(routesOf(change)),
+        scopeOf(change).map(code).join(", "),
+        ...guardsOf(change).map(code),
+      ].join("<br>"),
       cell(change.text),
       `${code(change.request)}<br>${code(change.before)} → ${code(change.after)}`,
     ];

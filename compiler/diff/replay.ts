@@ -55,9 +55,11 @@ export function ask(witness: Witness, { ir, probe }: Side): Decision {
 /** The empty line that ends a head belongs to its size. */
 const HEAD_END_BYTES = 4;
 
-export function headOf({ method, host, path, bodyBytes, headBytes }: Witness): string {
+export function headOf(witness: Witness): string {
+  const { method, host, path, query, headers, bodyBytes, headBytes } = witness;
   const authority = host.includes(":") ? `[${host}]` : host;
-  const lines = [`${method} ${path} HTTP/1.1`, `Host: ${authority}`];
+  const fields = headers.map(([name, value]) => `${name}: ${value}`);
+  const lines = [`${method} ${path}${query} HTTP/1.1`, `Host: ${authority}`, ...fields];
   if (bodyBytes > 0) lines.push(`Content-Length: ${bodyBytes}`);
   const head = lines.join("\r\n");
   const padding = "\r\nX-Padding: ";
@@ -65,12 +67,20 @@ export function headOf({ method, host, path, bodyBytes, headBytes }: Witness): s
   return missing > 0 ? head + padding + "x".repeat(missing) : head;
 }
 
-function printWitness({ method, host, path, client, bodyBytes, headBytes }: Witness): string {
+function printWitness(witness: Witness): string {
+  const { method, host, path, query, headers, client, bodyBytes, headBytes } = witness;
   const authority = host.includes(":") ? `[${host}]` : host;
-  const url = path === "*" ? path : `http://${authority}${path}`;
+  const whole = path === "*" ? path : `http://${authority}${path}${query}`;
+  const url = /[&?;*'"$`\\|<>(){}!]/.test(query) ? quoted(whole) : whole;
+  const fields = headers.map(([name, value]) => ` -H ${quoted(`${name}: ${value}`)}`).join("");
   const body = bodyBytes > 0 ? ` -H "Content-Length: ${bodyBytes}"` : "";
   const head = headBytes > 0 ? `, with a head of ${headBytes} bytes` : "";
-  return `${method} ${url} --ip ${client}${body}${head}`;
+  return `${method} ${url} --ip ${client}${fields}${body}${head}`;
+}
+
+/** As a shell takes it for one word. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Whether a client, or a server behind, could tell the two apart. */

@@ -1,8 +1,9 @@
 // Whether a changed setting lets more through. One row for each key that can; all others only
 // change how the server works.
 
+import { subtract } from "../2-check/values/address-range.ts";
 import { parseListenAddress } from "../2-check/values/listen-address.ts";
-import { rangesOf, subtract } from "./address-set.ts";
+import { rangesOf } from "./address-set.ts";
 import type { Mark } from "./change.ts";
 
 type Rule = (old: unknown, young: unknown) => Mark;

@@ -19,7 +19,7 @@ const SECTIONS = Object.entries(ROOT.properties ?? {})
 const SHOWN_BY_REQUESTS = new Set([
   ...["type", "path", "index", "url", "upstream", "preserve_host", "security"],
   ...["max_request_body_size", "max_request_header_size", "allowed_methods"],
-  ...["allowed_ips", "denied_ips"],
+  ...["allowed_ips", "denied_ips", "when", "name", "if"],
 ]);
 
 type Values = Readonly<Record<string, unknown>>;
@@ -73,6 +73,7 @@ function routeChanges(before: Config, after: Config): SettingChange[] {
     if (old === undefined) return [];
     return [
       ...compareTables(path, definition("Route"), old as Values, route as Values),
+      ...targetChanges(path, old, route),
       ...compareTables(
         [...path, "security"],
         definition("RouteSecurity"),
@@ -80,6 +81,17 @@ function routeChanges(before: Config, after: Config): SettingChange[] {
         route.security as Values,
       ),
     ];
+  });
+}
+
+/** Other targets that are in both, by name. */
+function targetChanges(path: readonly string[], old: Route, young: Route): SettingChange[] {
+  return (young.when ?? []).flatMap((target) => {
+    const before = old.when?.find(({ name }) => name === target.name);
+    if (before === undefined) return [];
+    const node = definition("RouteWhen");
+    const place = [...path, "when", target.name];
+    return compareTables(place, node, before as unknown as Values, target as unknown as Values);
   });
 }
 

@@ -25,6 +25,13 @@ function joinFile(root: string, rest: string): string {
   return name === "" ? folder : `${folder}/${name}`;
 }
 
+/** The route's own target, and how many others there are. */
+export function describeTargets(route: RouteIr, region: Region): string {
+  const { when } = route;
+  const others = when.map(({ name }) => name).join(", ");
+  return describeTarget(route, region) + (when.length === 0 ? "" : `, by conditions ${others}`);
+}
+
 export function describeTarget({ target, prefix }: RouteIr, region: Region): string {
   const rest = region.prefix.slice(prefix.length);
   if (target.kind === "file") return `files of ${joinFile(target.path, rest)} (${target.index})`;

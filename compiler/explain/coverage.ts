@@ -1,6 +1,7 @@
 // Which routes and rules the tests of a configuration reach. A rule is reached when it decided:
 // the block that denied or allowed a client, the method that passed, the refusal of all others.
 
+import { OWN_TARGET } from "../2-check/rules/conditions.ts";
 import type { Ir, RouteIr } from "../ir/ir.ts";
 import { type Decision, decidingBlock } from "./decision.ts";
 
@@ -39,7 +40,17 @@ function rulesOf(route: RouteIr, decisions: readonly Decision[]): CoveredItem[] 
     name: `${route.key}.security.${list} ${block.text}`,
     reached: deciding.has(block),
   }));
-  return [...blocks, ...methodRules(route, decisions)];
+  return [...blocks, ...methodRules(route, decisions), ...targetRules(route, decisions)];
+}
+
+/** Each condition that took a request, and the route's own target behind all of them. */
+function targetRules({ key, when }: RouteIr, decisions: readonly Decision[]): CoveredItem[] {
+  if (when.length === 0) return [];
+  const took = new Set(decisions.map((decision) => decision.when));
+  return [
+    ...when.map((other) => ({ name: other.key, reached: took.has(other.name) })),
+    { name: `${key}.when, none of them`, reached: took.has(OWN_TARGET) },
+  ];
 }
 
 function methodRules(route: RouteIr, decisions: readonly Decision[]): CoveredItem[] {

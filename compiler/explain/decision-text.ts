@@ -8,7 +8,7 @@ import type { Decision } from "./decision.ts";
 const LOSERS_MAX = 20;
 
 export function printDecision(decision: Decision): string {
-  const { request, client, host, path, hosts, paths, route, checks } = decision;
+  const { request, client, host, path, hosts, paths, route, checks, targets } = decision;
   const lines = [
     `${request} from ${client}`,
     "",
@@ -19,6 +19,7 @@ export function printDecision(decision: Decision): string {
     ...rows(
       checks.map(({ name, status, reason }) => [status === 0, name, verdict(status, reason)]),
     ),
+    ...(targets.length === 0 ? [] : ["when", ...candidates(targets)]),
     "",
     ...outcomeLines(decision),
   ];

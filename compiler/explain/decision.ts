@@ -3,8 +3,10 @@
 
 import assert from "node:assert/strict";
 import type { ProbeCheck, ProbeResult, RequestProbe } from "../../runtime/control/probe-types.ts";
-import type { AddressBlockIr, Ir, ProxyIr, RouteIr } from "../ir/ir.ts";
+import type { AddressBlockIr, Ir, ProxyIr, RouteIr, TargetIr } from "../ir/ir.ts";
 import { type Candidate, hostCandidates, pathCandidates, winningHost } from "./candidates.ts";
+import { blockHolds, printAddress } from "./client-text.ts";
+import { chosenTarget, targetCandidates } from "./conditions.ts";
 
 export interface Question {
   /** As people write it: method and URL. */
@@ -48,6 +50,13 @@ export interface Decision {
   /** The route's TOML key path; undefined: no route. */
   readonly route: string | undefined;
   readonly checks: readonly Check[];
+  /**
+   * Name of the target of the route that takes the request, "none" for its own; undefined: a route
+   * with one target, or a request that its checks refuse.
+   */
+  readonly when: string | undefined;
+  /** Other targets in their order, then the route's own; empty where `when` is undefined. */
+  readonly targets: readonly Candidate[];
   /** The status the server answers by itself; undefined: the route's handler answers. */
   readonly status: number | undefined;
   readonly reason: string | undefined;
@@ -67,7 +76,14 @@ export function decide(ir: Ir, probe: RequestProbe, question: Question): Decisio
   assert(!matched || explained === key, `${explained} was expected to take it, not ${key}`);
   const route = ir.routes.find((it) => it.key === key);
   const checks = route === undefined ? [] : result.checks.map((it) => explain(it, route, result));
-  if (route !== undefined && result.status === 0) checks.push(...later(route, result));
+  const target = route && targetOf(route, result);
+  if (target !== undefined && result.status === 0) {
+    checks.push(...later(route!, target, result));
+  }
+  const targets =
+    route === undefined || target === undefined || route.when.length === 0
+      ? []
+      : targetCandidates(route, result);
   const status = result.status || (checks.at(-1)?.status ?? 0);
   return {
     request: question.request,
@@ -79,10 +95,20 @@ export function decide(ir: Ir, probe: RequestProbe, question: Question): Decisio
     paths,
     route: key,
     checks,
+    when: targets.find(({ taken }) => taken)?.key,
+    targets,
     status: status === 0 ? undefined : status,
     reason: status === 0 ? undefined : reasonOf(result, checks, unread),
-    outcome: route === undefined || status !== 0 ? undefined : outcomeOf(route, result),
+    outcome: target === undefined || status !== 0 ? undefined : outcomeOf(route!, target, result),
   };
+}
+
+/** The target that the program has chosen; undefined when a check came first. */
+function targetOf(route: RouteIr, result: ProbeResult): TargetIr | undefined {
+  if (result.target === undefined) return undefined;
+  const chosen = chosenTarget(route, result);
+  assert(chosen === result.target, `${chosen} was expected to take it, not ${result.target}`);
+  return route.when.find(({ key }) => key === chosen)?.target ?? route.target;
 }
 
 function reasonOf(
@@ -135,16 +161,8 @@ function clientReason(route: RouteIr, client: readonly number[]): string {
   return `${verb} by ${block.text}`;
 }
 
-function blockHolds(block: AddressBlockIr, client: readonly number[]): boolean {
-  if (client.length !== block.words.length) return false;
-  return block.words.every((word, index) => {
-    const bits = Math.max(0, Math.min(32, block.prefixBits - index * 32));
-    return bits === 0 || word >>> (32 - bits) === client[index]! >>> (32 - bits);
-  });
-}
-
 /** What comes behind the checks of the generated program. */
-function later({ limits, target, prefix }: RouteIr, { path }: ProbeResult): Check[] {
+function later({ limits, prefix }: RouteIr, target: TargetIr, { path }: ProbeResult): Check[] {
   const checks: Check[] = [];
   const rate = limits.rateLimitRequestsPerMin;
   if (rate > 0) {
@@ -156,8 +174,7 @@ function later({ limits, target, prefix }: RouteIr, { path }: ProbeResult): Chec
   return checks;
 }
 
-function outcomeOf(route: RouteIr, result: ProbeResult): Passed | Served {
-  const { target } = route;
+function outcomeOf(route: RouteIr, target: TargetIr, result: ProbeResult): Passed | Served {
   if (target.kind === "proxy") return passedOn(target, result);
   const rest = result.path.slice(route.prefix.length).replace(/^\/+/, "");
   return { kind: "file", file: joinFile(target.path, rest), index: target.index };
@@ -183,28 +200,4 @@ function joinFile(root: string, rest: string): string {
   }
   // Several slashes are one, as the kernel reads them.
   return `${root.replace(/\/+$/, "")}/${decoded.replace(/\/+/g, "/")}`;
-}
-
-/** Undefined for a request that could not be read. */
-function printAddress(words: readonly number[]): string | undefined {
-  if (words.length === 0) return undefined;
-  if (words.length === 1) {
-    const [word = 0] = words;
-    return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join(".");
-  }
-  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff]);
-  return shortIpv6(groups.map((group) => group.toString(16)));
-}
-
-/** The first longest run of zeros left out (RFC 5952). */
-function shortIpv6(groups: readonly string[]): string {
-  const runs = groups.map((_, start) => {
-    let end = start;
-    while (groups[end] === "0") end++;
-    return end - start;
-  });
-  const longest = Math.max(...runs);
-  if (longest < 2) return groups.join(":");
-  const start = runs.indexOf(longest);
-  return `${groups.slice(0, start).join(":")}::${groups.slice(start + longest).join(":")}`;
 }

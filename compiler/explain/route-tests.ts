@@ -68,6 +68,7 @@ function compare({ expect }: RouteTest, decision: Decision): Failure[] {
   };
   const { outcome, status } = decision;
   check("route", [decision.route ?? NO_ROUTE]);
+  check("when", decision.when === undefined ? [] : [decision.when]);
   check("status", status === undefined ? [] : [status]);
   check("upstream", outcome?.kind === "proxy" ? [outcome.upstream] : []);
   check("url", outcome?.kind === "proxy" ? outcome.targets.map(({ url }) => url) : []);

@@ -1,6 +1,6 @@
 // Which parts of the runtime a configuration needs; the others are left out of its bundle.
 
-import type { Ir, UpstreamIr } from "./ir.ts";
+import type { Ir, RouteIr, TargetIr, UpstreamIr } from "./ir.ts";
 
 export interface Features {
   /** Some route passes requests on. */
@@ -27,9 +27,10 @@ export const NO_FEATURES: Features = {
 };
 
 export function featuresOf({ server, routes, upstreams }: Ir): Features {
+  const targets = routes.flatMap(targetsOf);
   return {
-    proxyRoutes: routes.some(({ target }) => target.kind === "proxy"),
-    fileRoutes: routes.some(({ target }) => target.kind === "file"),
+    proxyRoutes: targets.some(({ kind }) => kind === "proxy"),
+    fileRoutes: targets.some(({ kind }) => kind === "file"),
     rateLimits: routes.some(({ limits }) => limits.rateLimitRequestsPerMin > 0),
     tls: server.tls !== undefined || upstreams.some(usesTls),
     healthChecks: upstreams.some(({ healthCheck }) => healthCheck !== undefined),
@@ -58,6 +59,11 @@ export const ALL_FEATURES: Features = {
   healthChecks: true,
   observed: true,
 };
+
+/** Everything that a route may do with a request. */
+export function targetsOf({ target, when }: RouteIr): TargetIr[] {
+  return [target, ...when.map((other) => other.target)];
+}
 
 function usesTls({ servers }: UpstreamIr): boolean {
   return servers.some(({ tls }) => tls);

@@ -2,6 +2,8 @@
 // reference resolved and every order decided. The emitter only prints it, and the tests' reference
 // interpreter reads it, so nothing in here depends on how the generated code matches.
 
+import type { Condition } from "./condition.ts";
+
 /** A whole configuration. */
 export interface Ir {
   readonly server: ServerIr;
@@ -107,7 +109,9 @@ export interface RouteIr {
   readonly key: string;
   /** Normal form without trailing slash; "" for "/" and for host routes. */
   readonly prefix: string;
-  readonly target: ProxyIr | FileIr;
+  readonly target: TargetIr;
+  /** Other targets in the order in which they are asked; the first that holds takes the request. */
+  readonly when: readonly WhenIr[];
   readonly limits: RouteLimitsIr;
   /** Clients that are refused, whatever `allowedClients` says. */
   readonly deniedClients: readonly AddressBlockIr[];
@@ -137,6 +141,28 @@ export interface MethodIr {
   /** Compared byte by byte: methods are case-sensitive (RFC 9110 section 9.1). */
   readonly text: string;
 }
+
+/** A target for some of a route's requests, asked when every check of the route has passed. */
+export interface WhenIr {
+  /** Constant in the generated text, unique among routes and other targets. */
+  readonly symbol: string;
+  readonly name: string;
+  /** The route's key path with the name behind it: `path_routes."*"."/".when.beta`. */
+  readonly key: string;
+  readonly condition: ConditionIr;
+  readonly target: TargetIr;
+}
+
+/** Texts and names that conditions compare. */
+export interface WordIr {
+  /** Constant in the generated text, unique among words, or among methods. */
+  readonly symbol: string;
+  readonly text: string;
+}
+
+export type ConditionIr = Condition<WordIr, AddressBlockIr>;
+
+export type TargetIr = ProxyIr | FileIr;
 
 export interface ProxyIr {
   readonly kind: "proxy";

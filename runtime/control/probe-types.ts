@@ -29,6 +29,11 @@ export interface ProbeResult {
   readonly client: readonly number[];
   /** The key path of the route; undefined when there is none, or none was looked for. */
   readonly route: string | undefined;
+  /** The key of the target of the route, once its checks have passed; the route's if it has one. */
+  readonly target: string | undefined;
+  readonly method: string;
+  /** Names as they were sent, and values without the blanks around them. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
   /** Those that were asked, the last of them perhaps refusing. */
   readonly checks: readonly ProbeCheck[];
   /** The bytes that go to each server of the route's group, in declared order. */

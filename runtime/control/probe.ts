@@ -16,6 +16,22 @@ import type { ProbeCheck, ProbeRequest, ProbeResult, RequestProbe } from "./prob
 
 const HEAD_BYTES_MAX = 1 << 17;
 
+/** Of a request of which nothing is known. */
+const UNREAD: Omit<ProbeResult, "status" | "headBytes"> = {
+  host: "",
+  path: "",
+  query: "",
+  method: "",
+  fields: [],
+  client: [],
+  contentLength: 0,
+  chunked: false,
+  route: undefined,
+  target: undefined,
+  checks: [],
+  upstreamHeads: [],
+};
+
 export class Probe implements RequestProbe {
   private readonly program: Program;
   private readonly bytes = new Uint8Array(HEAD_BYTES_MAX * 8);
@@ -39,9 +55,7 @@ export class Probe implements RequestProbe {
   run({ head: text, peer }: ProbeRequest): ProbeResult {
     const { bytes, head } = this;
     const sent = new TextEncoder().encode(`${text}\r\n\r\n`);
-    const nothing = { host: "", path: "", query: "", client: [], route: undefined };
-    const body = { contentLength: 0, chunked: false };
-    const none = { ...nothing, ...body, headBytes: sent.length, checks: [], upstreamHeads: [] };
+    const none = { ...UNREAD, headBytes: sent.length };
     if (sent.length > HEAD_BYTES_MAX) return { ...none, status: 431 };
     bytes.set(sent, 0);
     bytes[sent.length] = 0;
@@ -52,6 +66,8 @@ export class Probe implements RequestProbe {
       host: this.text(head.host.start, head.host.end),
       path: this.text(head.path.start, head.path.end),
       query: this.text(head.queryStart, head.queryEnd),
+      method: this.text(head.methodStart, head.methodEnd),
+      fields: this.readFields(),
       client: this.readClient(peer),
       contentLength: head.contentLength,
       chunked: head.bodyMode === BODY_CHUNKED,
@@ -66,9 +82,14 @@ export class Probe implements RequestProbe {
     if (index === ROUTE_NONE) return { ...seen, status: 404 };
     const route = this.routes[index]!;
     const checks = this.check(route, sent.length);
-    const status = checks.at(-1)?.status ?? 0;
-    const upstreamHeads = status === 0 && route.isProxy ? this.headsFor(route, peer) : [];
-    return { ...seen, status, route: route.key, checks, upstreamHeads };
+    const asked = { ...seen, route: route.key, checks };
+    const refused = checks.at(-1)!.status;
+    if (refused !== 0) return { ...asked, status: refused };
+    const target = route.choose ? this.routes[route.choose(head, this.client)]! : route;
+    const status = target.isProxy || head.isGet || head.isHead ? 0 : 405;
+    if (!target.isProxy) checks.push({ name: "file", status });
+    const upstreamHeads = status === 0 && target.isProxy ? this.headsFor(target, peer) : [];
+    return { ...asked, status, target: target.key, upstreamHeads };
   }
 
   /** In the order of route-checks.ts, up to the first that refuses. */
@@ -83,7 +104,6 @@ export class Probe implements RequestProbe {
       { name: "method", status: route.policy?.(head) ?? 0 },
       { name: "body size", status: head.contentLength > maxRequestBodySize ? 413 : 0 },
     ];
-    if (!route.isProxy) checks.push({ name: "file", status: head.isGet || head.isHead ? 0 : 405 });
     const refused = checks.findIndex(({ status }) => status !== 0);
     return refused < 0 ? checks : checks.slice(0, refused + 1);
   }
@@ -96,6 +116,14 @@ export class Probe implements RequestProbe {
       const end = writeRequestHead(head, route, server, address, 0, address.length, to);
       return this.text(to, end);
     });
+  }
+
+  private readFields(): [name: string, value: string][] {
+    const { fields } = this.head;
+    return Array.from({ length: fields.count }, (_, at) => [
+      this.text(fields.lineStart[at]!, fields.nameEnd[at]!),
+      this.text(fields.valueStart[at]!, fields.valueEnd[at]!),
+    ]);
   }
 
   private readClient(peer: string): number[] {

@@ -2,7 +2,28 @@
 // the byte helpers its matchers and policies are written with. The compiler prints values of these
 // types; the runtime turns them into its own pooled objects once, at start.
 
+import type { ConditionRequest } from "./conditions.ts";
+
 export { ascii, bytesEqual, pathHasPrefix } from "./bytes.ts";
+export {
+  type ConditionRequest,
+  cookieContains,
+  cookieEndsWith,
+  cookieEquals,
+  cookieStartsWith,
+  hasCookie,
+  hasHeader,
+  hasQuery,
+  headerContains,
+  headerEndsWith,
+  headerEquals,
+  headerStartsWith,
+  methodEquals,
+  queryContains,
+  queryEndsWith,
+  queryEquals,
+  queryStartsWith,
+} from "./conditions.ts";
 export { origin } from "./origin.ts";
 export { type RouteEntry, RouteTable } from "./route-table.ts";
 
@@ -161,6 +182,13 @@ interface RouteCommon {
   readonly policy?: (request: PolicyRequest) => number;
   /** The `Allow` value that goes with a policy's 405, for example "GET, POST". */
   readonly allow?: string;
+  /**
+   * Which of the route's targets a request goes to that has passed every check: an index into
+   * `Program.routes`. Absent: the route has this one alone.
+   */
+  readonly choose?: (request: ConditionRequest, client: ClientAddress) => number;
+  /** `choose` looks at the client. */
+  readonly choosesByClient?: true;
 }
 
 export interface ProxyRouteSettings extends RouteCommon {

@@ -25,6 +25,7 @@ import {
 } from "./http1-fields.ts";
 import { BODY_NONE } from "./http1-request.ts";
 import * as proxy from "./proxy.ts";
+import type { Route } from "./route.ts";
 import { checkRoute } from "./route-checks.ts";
 
 const KEEP_ALIVE_IDLE_MS = 60_000;
@@ -243,8 +244,15 @@ function dispatch(
     else client.refuse(loop, connection, status);
     return;
   }
-  if (PROXY_ROUTES && route.isProxy) proxy.begin(loop, connection, route);
-  else if (FILE_ROUTES) files.begin(loop, connection, route);
+  if (route.choose === null) begin(loop, connection, route);
+  else begin(loop, connection, loop.routes[route.choose(request, loop.clientAddress)]!);
+}
+
+/** Hands a request that has passed every check to its target. */
+function begin(loop: EventLoop, connection: Connection, target: Route): void {
+  connection.route = target;
+  if (PROXY_ROUTES && target.isProxy) proxy.begin(loop, connection, target);
+  else if (FILE_ROUTES) files.begin(loop, connection, target);
 }
 
 /** A pipelined request may have waited for the exchange that has just ended. */

@@ -4,6 +4,7 @@
 import type { ClientAddress, PolicyRequest, RouteLimits, RouteSettings } from "./api.ts";
 import type { ByteMap } from "./byte-map.ts";
 import { ascii } from "./bytes.ts";
+import type { ConditionRequest } from "./conditions.ts";
 import { routeHashOf } from "./rate-limiter.ts";
 import type { UpstreamGroup } from "./upstream-server.ts";
 
@@ -22,11 +23,13 @@ export class Route {
   readonly keyHash: number;
   /** Requests a minute; 0 is no limit. */
   readonly rateLimit: number;
-  /** A check of this route looks at the client's address. */
+  /** A check or a condition of this route looks at the client's address. */
   readonly needsClient: boolean;
   readonly allowsClient: ((client: ClientAddress) => boolean) | null;
   readonly policy: ((request: PolicyRequest) => number) | null;
   readonly allow: Uint8Array;
+  /** Null: there is no other target than this one. */
+  readonly choose: ((request: ConditionRequest, client: ClientAddress) => number) | null;
 
   // Proxy routes.
   readonly group: UpstreamGroup | null;
@@ -56,8 +59,10 @@ export class Route {
     this.allowsClient = settings.allowsClient ?? null;
     this.keyHash = routeHashOf(settings.key);
     this.rateLimit = limits.rateLimitRequestsPerMin;
-    this.needsClient = this.allowsClient !== null || this.rateLimit > 0;
+    this.needsClient =
+      this.allowsClient !== null || this.rateLimit > 0 || settings.choosesByClient === true;
     this.policy = settings.policy ?? null;
+    this.choose = settings.choose ?? null;
     this.group = settings.kind === "proxy" ? groups[settings.upstream]! : null;
     this.basePath = ascii((settings.kind === "proxy" && settings.basePath) || "");
     this.preserveHost = settings.kind === "proxy" && settings.preserveHost === true;

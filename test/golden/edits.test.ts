@@ -14,6 +14,7 @@ const FOLDER = "test/golden/edits";
 
 /** Lines added plus lines removed, over all generated files. */
 const BUDGETS: Readonly<Record<string, number>> = {
+  "add-condition": 20,
   "add-host": 17,
   "add-route": 13,
   "add-route-and-server": 15,

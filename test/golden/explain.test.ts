@@ -32,6 +32,11 @@ const REQUESTS: readonly (readonly [line: string, peer: string, ...headers: Head
   ["GET http://example.com/../x", "127.0.0.1"],
   ["GET http://example.com/", "127.0.0.1", ["Transfer-Encoding", "gzip"]],
   ["GET http://example.com/", "127.0.0.1", ["X-Long", "x".repeat(8192)]],
+  ["GET http://example.com/app/x", "10.3.0.1", ["X-Beta", "0"], ["x-beta", "2"]],
+  ["GET http://example.com/app/x?%64own", "192.0.2.1", ["X-Beta", "1"], ["Cookie", "a=b"]],
+  ["PUT http://example.com/app?down", "192.0.2.1", ["User-Agent", "a bot"]],
+  ["PUT http://example.com/app?down", "192.0.2.1", ["User-Agent", "curl"]],
+  ["GET http://example.com/app?x=down", "192.0.2.1", ["X-Beta", "1"]],
 ];
 
 async function decisions(): Promise<Decision[]> {
@@ -56,9 +61,10 @@ test("golden: decisions in words", async () => {
 });
 
 test("exactly one host and one path are taken by a request that has a route", async () => {
-  for (const { route, hosts, paths, request } of await decisions()) {
+  for (const { route, hosts, paths, targets, request } of await decisions()) {
     if (route === undefined) continue;
     assert.equal(hosts.filter(({ taken }) => taken).length, 1, request);
     assert.equal(paths.filter(({ taken }) => taken).length, 1, request);
+    assert.ok(targets.length === 0 || targets.filter(({ taken }) => taken).length === 1, request);
   }
 });

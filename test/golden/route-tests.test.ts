@@ -34,7 +34,7 @@ test("golden: failures show expected and actual at the expectation", async () =>
 
 test("a test passes when all of its expectations come true", async () => {
   const { passed, failed, failures } = await run(text);
-  assert.deepEqual({ passed, failed }, { passed: 4, failed: 3 });
+  assert.deepEqual({ passed, failed }, { passed: 6, failed: 5 });
   const starts = failures.map(({ span }) => span.start);
   assert.ok(starts.every((start) => start > text.indexOf("The ones below fail")));
 });

@@ -4,6 +4,7 @@
 import { checkAdmin } from "./admin.ts";
 import { checkCidrs } from "./cidrs.ts";
 import { checkClientLists } from "./client-lists.ts";
+import { checkConditions } from "./conditions.ts";
 import { checkHiddenWildcards } from "./hidden-wildcard.ts";
 import { checkHosts } from "./hosts.ts";
 import { checkListen } from "./listen.ts";
@@ -45,6 +46,7 @@ export const rules: readonly Rule[] = [
   checkRouteUpstreams,
   checkUnusedUpstreams,
   checkMethods,
+  checkConditions,
   checkRouteLimits,
   checkCidrs,
   checkClientLists,

@@ -1,16 +1,8 @@
-// Methods are tokens. Any token may be a method of somebody's own, but "get" is a mistake for GET.
+// Lists of methods hold methods, each once, and for files only what files answer.
 
 import type { Extra } from "../../diagnostics/report.ts";
-import { type PlacedRoute, type RuleContext, routesOf, routeType } from "./rule.ts";
-
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-
-/** The methods of RFC 9110, PATCH (RFC 5789) and those of WebDAV that people meet. */
-const KNOWN = new Set([
-  ...["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"],
-  ...["PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH"],
-]);
+import { knownMethod, whyNoMethod } from "../values/method.ts";
+import { type PlacedRoute, type RuleContext, routesOf, routeTypes } from "./rule.ts";
 
 /** What a File route answers; to all else it says 405. */
 const FILE_METHODS = ["GET", "HEAD"];
@@ -27,7 +19,8 @@ export function checkMethods(context: RuleContext): void {
       report.add("route/invalid-method", span, params, upperCase(method, span));
     });
     checkRepeated(context, placed);
-    if (routeType(context, placed) === "File") checkFileMethods(context, placed);
+    const types = routeTypes(context, placed);
+    if (types.every((type) => type === "File")) checkFileMethods(context, placed);
   }
 }
 
@@ -58,17 +51,9 @@ function checkFileMethods({ locator, report }: RuleContext, { route, path }: Pla
   });
 }
 
-function whyNoMethod(method: string): string | undefined {
-  if (method === "") return "it is empty";
-  if (method === "*") return "all methods are allowed when the list is absent";
-  if (!TOKEN.test(method)) return "it has characters that a method cannot have";
-  const upper = method.toUpperCase();
-  if (method === upper || !KNOWN.has(upper)) return undefined;
-  return `methods are case-sensitive, and ${upper} is in upper case`;
-}
-
 function upperCase(method: string, span: { start: number; end: number }): Extra {
-  if (!KNOWN.has(method.toUpperCase())) return {};
-  const text = JSON.stringify(method.toUpperCase());
+  const known = knownMethod(method);
+  if (known === undefined) return {};
+  const text = JSON.stringify(known);
   return { hint: `write ${text}`, fix: { label: `replace it by ${text}`, span, text } };
 }

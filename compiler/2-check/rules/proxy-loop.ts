@@ -4,7 +4,7 @@ import type { KeyPath } from "../../1-read/key-path.ts";
 import { LOOPBACK, overlaps, parseRange } from "../values/address-range.ts";
 import { type ListenEndpoint, parseListenAddress } from "../values/listen-address.ts";
 import { parseProxyUrl } from "../values/proxy-url.ts";
-import { type RuleContext, routesOf } from "./rule.ts";
+import { type RuleContext, targetsOf } from "./rule.ts";
 
 interface Listener {
   readonly endpoint: ListenEndpoint;
@@ -13,7 +13,7 @@ interface Listener {
 
 export function checkProxyLoops(context: RuleContext): void {
   const listeners = listenersOf(context);
-  for (const { route, path } of routesOf(context)) {
+  for (const { route, path } of targetsOf(context)) {
     checkUrl(context, listeners, route.url, [...path, "url"]);
   }
   for (const name of context.locator.keysOf(["upstreams"])) {

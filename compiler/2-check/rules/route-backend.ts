@@ -1,7 +1,7 @@
 // A route says what it needs for its type, and nothing that only the other type reads.
 
 import type { DraftRoute } from "../draft.ts";
-import { type PlacedRoute, type RuleContext, routesOf, routeType } from "./rule.ts";
+import { type PlacedTarget, type RuleContext, routeType, targetsOf } from "./rule.ts";
 
 const FILE_KEYS = ["path", "mode", "index"] as const satisfies (keyof DraftRoute)[];
 const PROXY_KEYS = [
@@ -13,14 +13,14 @@ const PROXY_KEYS = [
 ] as const satisfies (keyof DraftRoute)[];
 
 export function checkRouteBackends(context: RuleContext): void {
-  for (const placed of routesOf(context)) {
+  for (const placed of targetsOf(context)) {
     const type = routeType(context, placed);
     if (type === "File") checkFileRoute(context, placed);
     if (type === "Proxy") checkProxyRoute(context, placed);
   }
 }
 
-function checkFileRoute(context: RuleContext, placed: PlacedRoute): void {
+function checkFileRoute(context: RuleContext, placed: PlacedTarget): void {
   const foreign = reportForeign(context, placed, PROXY_KEYS, "File", "Proxy");
   const { locator, report, damaged } = context;
   // With a Proxy key in it, the route was most likely meant to be one, which is told already.
@@ -28,7 +28,7 @@ function checkFileRoute(context: RuleContext, placed: PlacedRoute): void {
   report.add("route/missing-path", locator.key(placed.path), {});
 }
 
-function checkProxyRoute(context: RuleContext, placed: PlacedRoute): void {
+function checkProxyRoute(context: RuleContext, placed: PlacedTarget): void {
   reportForeign(context, placed, FILE_KEYS, "Proxy", "File");
   const { locator, report, damaged } = context;
   const url = [...placed.path, "url"];
@@ -44,7 +44,7 @@ function checkProxyRoute(context: RuleContext, placed: PlacedRoute): void {
 /** Reports keys of the other type; true when there was one. */
 function reportForeign(
   { locator, report }: RuleContext,
-  { path }: PlacedRoute,
+  { path }: PlacedTarget,
   keys: readonly string[],
   type: string,
   owner: string,

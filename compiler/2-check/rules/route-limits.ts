@@ -1,7 +1,7 @@
 // Limits of routes that contradict each other, or that nothing reads.
 
 import { type RouteSecurity, routeSecurityDefaults } from "../../../schema/config.generated.ts";
-import { type PlacedRoute, type RuleContext, routesOf, routeType } from "./rule.ts";
+import { type PlacedRoute, type RuleContext, routesOf, routeTypes } from "./rule.ts";
 
 /** Read before the route is known, so that the largest value of any route holds until then. */
 const READ_EARLY = ["max_request_header_size", "client_header_timeout_secs"] as const;
@@ -16,9 +16,9 @@ const PROXY_LIMITS = [
 export function checkRouteLimits(context: RuleContext): void {
   const routes = routesOf(context);
   for (const placed of routes) {
-    const type = routeType(context, placed);
-    if (type === "Proxy") checkChunked(context, placed);
-    if (type === "File") checkFileLimits(context, placed);
+    const types = routeTypes(context, placed);
+    if (types.includes("Proxy")) checkChunked(context, placed);
+    if (types.every((type) => type === "File")) checkFileLimits(context, placed);
   }
   for (const key of READ_EARLY) checkReadEarly(context, routes, key);
 }

@@ -8,6 +8,7 @@ import { nearestName } from "../../diagnostics/suggestion.ts";
 import type { Draft } from "../draft.ts";
 import { parseIp } from "../values/ip-address.ts";
 import { parseRequestLine, whyNoHeader } from "../values/request-line.ts";
+import { OWN_TARGET } from "./conditions.ts";
 import { type RuleContext, routesOf } from "./rule.ts";
 
 /** What `expect.route` says for a request that no route takes. */
@@ -45,17 +46,33 @@ function checkRequest(
 
 function checkExpected(context: RuleContext, { expect }: Draft<RouteTest>, path: KeyPath): void {
   const { locator, report } = context;
-  const { route, upstream } = expect ?? {};
+  const { route, upstream, when } = expect ?? {};
   const routes = routesOf(context).map((it) => printKeyPath(it.path));
   if (route !== undefined && route !== NO_ROUTE && !routes.includes(route)) {
     const span = locator.value([...path, "route"]);
     report.add("test/unknown-route", span, { route }, nearest(route, routes, span));
+  }
+  const targets = targetNames(context, route);
+  if (when !== undefined && !targets.includes(when)) {
+    const span = locator.value([...path, "when"]);
+    report.add("test/unknown-when", span, { when }, nearest(when, targets, span));
   }
   const groups = locator.keysOf(["upstreams"]);
   if (upstream !== undefined && !groups.includes(upstream)) {
     const span = locator.value([...path, "upstream"]);
     report.add("test/unknown-upstream", span, { upstream }, nearest(upstream, groups, span));
   }
+}
+
+/** The names of other targets: those of the route when it is named, else of all. */
+function targetNames(context: RuleContext, route: string | undefined): string[] {
+  const placed = routesOf(context).filter(
+    ({ path }) => route === undefined || printKeyPath(path) === route,
+  );
+  const names = placed.flatMap((it) =>
+    [...(it.route.when ?? [])].map((other) => other?.name ?? ""),
+  );
+  return [...names, OWN_TARGET];
 }
 
 function nearest(name: string, names: readonly string[], span: Span): Extra {

@@ -3,12 +3,12 @@
 import { printKey } from "../../1-read/key-path.ts";
 import type { Extra } from "../../diagnostics/report.ts";
 import { nearestName } from "../../diagnostics/suggestion.ts";
-import { type RuleContext, routesOf } from "./rule.ts";
+import { type RuleContext, targetsOf } from "./rule.ts";
 
 export function checkRouteUpstreams(context: RuleContext): void {
   const { locator, report } = context;
   const names = locator.keysOf(["upstreams"]);
-  for (const { route, path } of routesOf(context)) {
+  for (const { route, path } of targetsOf(context)) {
     const name = route.upstream;
     if (name === undefined || locator.has(["upstreams", name])) continue;
     const span = locator.value([...path, "upstream"]);
@@ -31,7 +31,7 @@ export function checkUnusedUpstreams(context: RuleContext): void {
   const { config, locator, report, damaged } = context;
   // A route that lost a key may be the one that refers to the group.
   if (damaged(["host_routes"]) || damaged(["path_routes"])) return;
-  const used = new Set(routesOf(context).map(({ route }) => route.upstream));
+  const used = new Set(targetsOf(context).map(({ route }) => route.upstream));
   const missing = [...used].filter(
     (name) => name !== undefined && !locator.has(["upstreams", name]),
   );

@@ -2,11 +2,11 @@
 
 import { parseProxyUrl } from "../values/proxy-url.ts";
 import { missingScheme } from "./missing-scheme.ts";
-import { type RuleContext, routesOf } from "./rule.ts";
+import { type RuleContext, targetsOf } from "./rule.ts";
 
 export function checkRouteUrls(context: RuleContext): void {
   const { locator, report } = context;
-  for (const { route, path, name } of routesOf(context)) {
+  for (const { route, path, name } of targetsOf(context)) {
     if (route.url === undefined) continue;
     const url = parseProxyUrl(route.url);
     if (url.ok) continue;

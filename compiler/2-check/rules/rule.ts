@@ -3,7 +3,7 @@
 import type { KeyPath } from "../../1-read/key-path.ts";
 import type { Locator } from "../../1-read/locator.ts";
 import type { Report } from "../../diagnostics/report.ts";
-import type { DraftConfig, DraftRoute } from "../draft.ts";
+import type { DraftConfig, DraftRoute, DraftTarget } from "../draft.ts";
 
 export interface RuleContext {
   readonly config: DraftConfig;
@@ -52,7 +52,32 @@ function collectRoutes({ config, locator }: RuleContext): readonly PlacedRoute[]
   return routes;
 }
 
+/** A route or another target of one: what says where requests go. */
+export interface PlacedTarget {
+  readonly route: DraftRoute | DraftTarget;
+  readonly path: KeyPath;
+  readonly name: string;
+}
+
+/** Every route, each followed by its other targets. */
+export function targetsOf(context: RuleContext): PlacedTarget[] {
+  return routesOf(context).flatMap(targetsOfRoute);
+}
+
+function targetsOfRoute(placed: PlacedRoute): PlacedTarget[] {
+  const targets: PlacedTarget[] = [placed];
+  placed.route.when?.forEach((route, index) => {
+    targets.push({ ...placed, route, path: [...placed.path, "when", index] });
+  });
+  return targets;
+}
+
+/** The types of all targets of a route; one that was refused is undefined. */
+export function routeTypes(context: RuleContext, placed: PlacedRoute) {
+  return targetsOfRoute(placed).map((target) => routeType(context, target));
+}
+
 /** `"Proxy"`, `"File"` (also when absent), or undefined when the type was refused. */
-export function routeType({ damaged }: RuleContext, { route, path }: PlacedRoute) {
+export function routeType({ damaged }: RuleContext, { route, path }: PlacedTarget) {
   return damaged([...path, "type"]) ? undefined : (route.type ?? "File");
 }

@@ -2,7 +2,7 @@
 
 import type { KeyPath } from "../../1-read/key-path.ts";
 import { parseProxyUrl } from "../values/proxy-url.ts";
-import { type PlacedRoute, type RuleContext, routesOf, routeType } from "./rule.ts";
+import { type PlacedTarget, type RuleContext, routeType, targetsOf } from "./rule.ts";
 
 export function checkTls(context: RuleContext): void {
   const { config, locator, report, damaged } = context;
@@ -38,7 +38,7 @@ function isEmptyPair({ locator }: RuleContext, path: KeyPath): boolean {
 /** What a route says about trust means something where servers are verified. */
 export function checkTrust(context: RuleContext): void {
   const { locator, report } = context;
-  for (const placed of routesOf(context)) {
+  for (const placed of targetsOf(context)) {
     if (routeType(context, placed) !== "Proxy") continue;
     const { route, path } = placed;
     const keys = ["tls_ca_path", "tls_verify"] as const;
@@ -54,7 +54,7 @@ export function checkTrust(context: RuleContext): void {
 }
 
 /** Whether every server of a route is known, and none of them is asked over TLS. */
-function isPlain({ config }: RuleContext, { route }: PlacedRoute): boolean {
+function isPlain({ config }: RuleContext, { route }: PlacedTarget): boolean {
   const group = route.upstream === undefined ? undefined : config.upstreams?.[route.upstream];
   const servers = group?.servers?.map((it) => (typeof it === "string" ? it : it.url));
   const urls = servers ?? (route.url === undefined ? [] : [route.url]);

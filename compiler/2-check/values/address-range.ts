@@ -52,6 +52,34 @@ export function cover(outers: readonly AddressRange[], inner: AddressRange): boo
   return next > inner.last;
 }
 
+/** Sorted ranges that do not overlap. */
+export type AddressSet = readonly AddressRange[];
+
+/** Every address that is in `from` and not in `minus`. */
+export function subtract(from: AddressSet, minus: AddressSet): AddressSet {
+  let left = [...from];
+  for (const { version, first, last } of minus) {
+    left = left.flatMap((range) => {
+      if (range.version !== version || last < range.first || range.last < first) return [range];
+      const pieces: AddressRange[] = [];
+      if (range.first < first) pieces.push({ version, first: range.first, last: first - 1n });
+      if (last < range.last) pieces.push({ version, first: last + 1n, last: range.last });
+      return pieces;
+    });
+  }
+  return left.toSorted(compareRanges);
+}
+
+/** Every address that is in both. */
+export function intersect(a: AddressSet, b: AddressSet): AddressSet {
+  return subtract(a, subtract(a, b));
+}
+
+function compareRanges(a: AddressRange, b: AddressRange): number {
+  return a.version - b.version || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
+}
+
 export const EVERY_IPV4 = parseRange("0.0.0.0/0")!;
 export const EVERY_IPV6 = parseRange("::/0")!;
 export const LOOPBACK: readonly AddressRange[] = [parseRange("127.0.0.0/8")!, parseRange("::1")!];
+export const EVERY_ADDRESS: AddressSet = [EVERY_IPV4, EVERY_IPV6];

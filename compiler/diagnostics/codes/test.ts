@@ -100,6 +100,36 @@ export const testCodes = {
       'request = "GET http://example.com/"\n' +
       "expect = { route = 'host_routes.\"example.com\"' }",
   }),
+  "test/unknown-when": entry<{ when: string }>({
+    severity: "error",
+    message: ({ when }) => `there is no target ${when}`,
+    hint: () => 'write its name, or "none" for the route\'s own target',
+    meaning:
+      "A test expects another target than the route has, so it would always fail. A target is " +
+      "named by `name` in `[[...when]]`.",
+    example:
+      "[server]\n" +
+      'listen = "0.0.0.0:8080"\n' +
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      "[[tests]]\n" +
+      'request = "GET http://example.com/"\n' +
+      'expect = { when = "beta" }',
+    remedy: "Name a target of the route.",
+    corrected:
+      "[server]\n" +
+      'listen = "0.0.0.0:8080"\n' +
+      '[host_routes."example.com"]\n' +
+      'path = "/var/www"\n' +
+      '[[host_routes."example.com".when]]\n' +
+      'name = "beta"\n' +
+      "if = 'cookie(\"beta\")'\n" +
+      'path = "/var/www-beta"\n' +
+      "[[tests]]\n" +
+      'request = "GET http://example.com/"\n' +
+      'headers = { Cookie = "beta=1" }\n' +
+      'expect = { when = "beta" }',
+  }),
   "test/unknown-upstream": entry<{ upstream: string }>({
     severity: "error",
     message: ({ upstream }) => `there is no upstream ${upstream}`,

@@ -1,14 +1,24 @@
 // Sets of methods: a few by name, or all but a few.
 
-import type { RouteIr } from "../ir/ir.ts";
-import type { MethodSet } from "./change.ts";
+import type { Worded } from "./condition.ts";
+
+/** Methods by name, and perhaps all others. */
+export interface MethodSet {
+  readonly names: readonly string[];
+  /** Every method but these is in the set as well. */
+  readonly except: readonly string[] | undefined;
+}
 
 export const EVERY_METHOD: MethodSet = { names: [], except: [] };
 
 /** What `allowed_methods` lets pass. */
-export function methodsOf({ allowedMethods }: RouteIr): MethodSet {
-  if (allowedMethods.length === 0) return EVERY_METHOD;
-  return { names: allowedMethods.map(({ text }) => text), except: undefined };
+export function methodsOf(route: { readonly allowedMethods: readonly Worded[] }): MethodSet {
+  const { allowedMethods } = route;
+  return allowedMethods.length === 0 ? EVERY_METHOD : theseMethods(allowedMethods);
+}
+
+export function theseMethods(methods: readonly Worded[]): MethodSet {
+  return { names: methods.map(({ text }) => text), except: undefined };
 }
 
 export function hasMethod({ names, except }: MethodSet, method: string): boolean {
@@ -30,6 +40,10 @@ export function subtractMethods(from: MethodSet, minus: MethodSet): MethodSet {
     return { names, except: undefined };
   }
   return { names: [], except: [...new Set([...from.except, ...minus.names])] };
+}
+
+export function intersectMethods(a: MethodSet, b: MethodSet): MethodSet {
+  return subtractMethods(a, subtractMethods(EVERY_METHOD, b));
 }
 
 /** Those of a few methods that are in the set. */
