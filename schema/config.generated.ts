@@ -102,7 +102,7 @@ export interface Tls {
   readonly cert_path?: string;
   /** PEM file with the private key of `cert_path`. Required. */
   readonly key_path?: string;
-  /** Let the kernel encrypt and decrypt once the handshake is done. Default false. */
+  /** Let the kernel encrypt and decrypt once the handshake is done, towards clients and https servers. Default false. */
   readonly ktls_enabled?: boolean;
   /** What to do with a connection the kernel cannot take over: true goes on in user space, false closes it. Default true. */
   readonly ktls_fallback_enabled?: boolean;

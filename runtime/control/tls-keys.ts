@@ -103,7 +103,7 @@ class Builder {
         return -1;
       }
       const key = `${upstream.tlsUnverified} ${upstream.tlsCaPath}`;
-      const client = known.get(key) ?? this.clientContext(upstream);
+      const client = known.get(key) ?? this.clientContext(upstream, kernel);
       known.set(key, client);
       trusts.push(client.trust);
       return client.context;
@@ -172,12 +172,13 @@ class Builder {
     return undefined;
   }
 
-  private clientContext({ tlsUnverified, tlsCaPath }: UpstreamSettings): {
-    context: number;
-    trust: ServerTrust;
-  } {
+  private clientContext(
+    { tlsUnverified, tlsCaPath }: UpstreamSettings,
+    kernel: KernelMode,
+  ): { context: number; trust: ServerTrust } {
     const { addon, files } = this;
     const context = this.newContext(false, false);
+    if (context >= 0 && kernel !== "off") addon.tlsContextKernel(context);
     if (context < 0) files.problems.push(`TLS can't be used: ${addon.tlsError()}`);
     if (tlsUnverified) return { context, trust: { rejectUnauthorized: false } };
     const ca = this.rootsIn(tlsCaPath);

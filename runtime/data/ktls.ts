@@ -65,6 +65,14 @@ const CONTENT_TYPE_HANDSHAKE = 22;
 const ALERT_LEVEL_WARNING = 1;
 const ALERT_CLOSE_NOTIFY = 0;
 const ALERT_BYTES = 2;
+const NEW_SESSION_TICKET = 4;
+
+// What a record that is not content says.
+/** The peer is done; what it asked for can still be sent. */
+export const CONTROL_END = 0;
+export const CONTROL_FAILURE = 1;
+/** Another ticket of a server, too late for OpenSSL to keep it. */
+export const CONTROL_TICKET = 2;
 
 export class KernelTls {
   private readonly loop: EventLoop;
@@ -80,7 +88,7 @@ export class KernelTls {
     this.writeCloseNotify();
   }
 
-  /** A client has connected. False: it is to be refused. */
+  /** A socket has just been connected. False: the connection is to be refused. */
   attach(connection: Connection, session: TlsSession): boolean {
     const result = this.calls.ktlsAttach(connection.fd);
     session.kernel = result === 0 ? KERNEL_ATTACHED : KERNEL_NONE;
@@ -128,15 +136,18 @@ export class KernelTls {
   }
 
   /**
-   * A receive met a record that is not content. True: the peer is done, and what it asked for can
-   * still be sent; that goes for new keys as well, which 6.1 can't be given. False: it has failed.
+   * A receive met a record that is not content: CONTROL_*. New keys, which 6.1 can't be given, are
+   * an end like close_notify.
    */
-  endsWell(connection: Connection): boolean {
+  readControl(connection: Connection): number {
     const control = this.calls.ktlsReadControl(connection.fd);
-    if (control < 0) return false;
+    if (control < 0) return CONTROL_FAILURE;
     const type = control >> 16;
-    if (type === CONTENT_TYPE_ALERT) return (control & 0xff) === ALERT_CLOSE_NOTIFY;
-    return type === CONTENT_TYPE_HANDSHAKE;
+    if (type === CONTENT_TYPE_ALERT)
+      return (control & 0xff) === ALERT_CLOSE_NOTIFY ? CONTROL_END : CONTROL_FAILURE;
+    if (type !== CONTENT_TYPE_HANDSHAKE) return CONTROL_FAILURE;
+    const isTicket = ((control >> 8) & 0xff) === NEW_SESSION_TICKET;
+    return isTicket && connection.role !== ROLE_CLIENT ? CONTROL_TICKET : CONTROL_END;
   }
 
   /** Sends close_notify behind all else. */
@@ -209,11 +220,11 @@ function causeOf(errno: number): string {
       return 'it has no TLS. Load the module: "modprobe tls".';
     case EOPNOTSUPP:
       return (
-        "it can't do what the client wants (its cipher, its version, smaller records or new " +
-        "keys). Nothing needs to be done when few clients are concerned."
+        "it can't do what the peer wants (its cipher, its version, smaller records or new " +
+        "keys). Nothing needs to be done when few peers are concerned."
       );
     case ENOTCONN:
-      return "the client has gone already. Nothing needs to be done.";
+      return "the peer has gone already. Nothing needs to be done.";
     default:
       return `errno ${errno}. A kernel from 6.1 on takes AES-GCM and ChaCha20-Poly1305.`;
   }

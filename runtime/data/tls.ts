@@ -27,7 +27,13 @@ import * as client from "./client.ts";
 import { type Connection, ROLE_CLIENT, TRANSPORT_KERNEL, TRANSPORT_TLS } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { HandshakeFailures } from "./handshake-failures.ts";
-import { type KernelCalls, type KernelMode, KernelTls } from "./ktls.ts";
+import {
+  CONTROL_END,
+  CONTROL_TICKET,
+  type KernelCalls,
+  type KernelMode,
+  KernelTls,
+} from "./ktls.ts";
 import type { HandshakeFailure } from "./metrics.ts";
 import { sealQueue } from "./tls-sealing.ts";
 import {
@@ -48,6 +54,7 @@ import { type StepCalls, TlsSteps } from "./tls-steps.ts";
 import * as upstream from "./upstream.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const KERNEL_REFUSED = "the kernel does not take it, and falling back is off";
 
 /** Records are longer than their content, together by less than this in a small buffer. */
 const RECORDS_GROWTH = 512;
@@ -67,7 +74,7 @@ export interface TlsParts {
   readonly calls: TlsCalls;
   /** What clients are accepted with; -1: the listeners are plain. */
   readonly context: number;
-  /** Whether clients' connections go to the kernel. */
+  /** Whether connections go to the kernel. */
   readonly kernel: KernelMode;
 }
 
@@ -116,7 +123,7 @@ export class TlsLayer {
     }
     const session = this.attach(connection, handle);
     if (this.usesKernel && !this.kernel.attach(connection, session)) {
-      this.failHandshake(connection, "kernel", "");
+      this.failHandshake(connection, "kernel", KERNEL_REFUSED);
       return;
     }
     this.loop.timers.set(connection.slot, HANDSHAKE_TIMEOUT_MS);
@@ -130,7 +137,10 @@ export class TlsLayer {
       upstream.onHandshakeFailed(this.loop, connection, this.calls.tlsError());
       return;
     }
-    this.shake(connection, this.attach(connection, handle));
+    const session = this.attach(connection, handle);
+    if (!this.usesKernel || this.kernel.attach(connection, session))
+      this.shake(connection, session);
+    else this.failHandshake(connection, "kernel", KERNEL_REFUSED);
   }
 
   private attach(connection: Connection, handle: number): TlsSession {
@@ -174,7 +184,7 @@ export class TlsLayer {
   /** All that the handshake has made is sent: the kernel can seal what follows. */
   private moveToKernel(connection: Connection, session: TlsSession): void {
     if (this.kernel.moveOutput(connection, session)) this.establish(connection, session);
-    else this.failHandshake(connection, "kernel", "");
+    else this.failHandshake(connection, "kernel", KERNEL_REFUSED);
   }
 
   /** `cause`: of a client, but that "protocol" is told apart by the reason. */
@@ -212,7 +222,7 @@ export class TlsLayer {
     const session = connection.tls!;
     const { sockets } = this.loop;
     let count = 0;
-    if (session.kernel === KERNEL_OUTPUT) {
+    if (this.isInputMovable(connection, session)) {
       count = this.moveInput(connection);
       if (count === 0) {
         connection.receiving = false;
@@ -228,6 +238,14 @@ export class TlsLayer {
     }
     connection.receiving = true;
     sockets.receiveSelected(connection, pollFirst, count);
+  }
+
+  /**
+   * Whether the kernel is to open what follows. Not before a server's first content: OpenSSL keeps
+   * the tickets that come ahead of it, for connections to resume with.
+   */
+  private isInputMovable({ role }: Connection, session: TlsSession): boolean {
+    return session.kernel === KERNEL_OUTPUT && (role === ROLE_CLIENT || session.receivedBytes > 0);
   }
 
   /** See `KernelTls.moveInput`; what is broken, or is refused now, is broken from then on. */
@@ -296,13 +314,26 @@ export class TlsLayer {
       if (result !== -ECANCELED)
         this.failHandshake(connection, "closed", "the peer closed the connection");
     } else if (result === -EIO && session.kernel === KERNEL_BOTH) {
-      const ended = this.kernel.endsWell(connection);
-      session.state = ended ? TLS_INPUT_ENDED : TLS_BROKEN;
-      this.loop.received(connection, ended ? 0 : -EPROTO, BUFFER_NONE);
+      this.onControl(connection, session);
     } else if (result === 0 && (connection.tunnel || connection.role !== ROLE_CLIENT)) {
       // Without close_notify anybody may have cut it: not the end of content that its end delimits.
       this.loop.received(connection, -EPROTO, BUFFER_NONE);
     } else this.loop.received(connection, result, BUFFER_NONE);
+  }
+
+  /** The kernel has met a record that is not content. */
+  private onControl(connection: Connection, session: TlsSession): void {
+    const said = this.kernel.readControl(connection);
+    if (said === CONTROL_TICKET) {
+      // It has taken the place of what is still to come: of a head's rest, or of the next content.
+      const { sockets, buffers } = this.loop;
+      if (connection.hasInput) sockets.receiveMore(connection);
+      else sockets.receive(connection, buffers.bodyGroup, false);
+      return;
+    }
+    const ended = said === CONTROL_END;
+    session.state = ended ? TLS_INPUT_ENDED : TLS_BROKEN;
+    this.loop.received(connection, ended ? 0 : -EPROTO, BUFFER_NONE);
   }
 
   /** Opens the records that are here and hands their content on. */
@@ -327,7 +358,8 @@ export class TlsLayer {
       this.flush(connection, session);
       if (made === 0) buffers.free(buffer);
       // Now, and not with the next receive: a file that is asked for can then leave by sendfile.
-      else if (session.kernel === KERNEL_OUTPUT && !session.hasMore) this.moveInput(connection);
+      else if (!session.hasMore && this.isInputMovable(connection, session))
+        this.moveInput(connection);
     }
     if (made > 0) this.loop.received(connection, made, buffer);
     else if (session.state === TLS_INPUT_ENDED) this.loop.received(connection, 0, BUFFER_NONE);

@@ -2,10 +2,12 @@
 // processes do its work, how to stop it. Nothing outlives the bench, however the bench ends.
 
 import { once } from "node:events";
-import { get } from "node:http";
+import { get as getPlain } from "node:http";
+import { get as getSecure } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Certificate } from "../lib/certificates.ts";
 import { TestProcess } from "../lib/process.ts";
 import { findTool, type Tool } from "../lib/tools.ts";
 import { childPids } from "./machine.ts";
@@ -17,7 +19,7 @@ const START_POLL_MS = 20;
 
 export interface BenchServer {
   readonly name: ServerName | "backend";
-  /** "http://127.0.0.1:port" */
+  /** "http://127.0.0.1:port", or https */
   readonly origin: string;
   /** The processes whose CPU time and memory count. */
   readonly pids: readonly number[];
@@ -32,6 +34,8 @@ export interface Surroundings {
   /** An existing empty folder of the server's own. */
   readonly folder: string;
   readonly cpu: number;
+  /** Set: the server speaks TLS, and nothing else. */
+  readonly certificate?: Certificate | undefined;
 }
 
 /** `count` different ports that nobody listens on at this moment. */
@@ -117,7 +121,9 @@ export async function wrongAnswers(
 
 function fetchOnce(url: string): Promise<{ status: number; body: Buffer }> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false }, (response) => {
+    const get = url.startsWith("https:") ? getSecure : getPlain;
+    // The certificate is the bench's own.
+    const request = get(url, { agent: false, rejectUnauthorized: false }, (response) => {
       const parts: Buffer[] = [];
       response.on("data", (part: Buffer) => parts.push(part)).once("error", reject);
       response.once("end", () => {

@@ -8,6 +8,7 @@ import { type JudgedBar, judgeBars } from "./bars.ts";
 import type { BenchServer } from "./bench-server.ts";
 import { runCompileCase } from "./compile-time.ts";
 import { Fleet } from "./fleet.ts";
+import { runHandshakeCase } from "./handshakes.ts";
 import { HEAP_RUN, runHeapCase } from "./heap.ts";
 import { runIdleCase } from "./idle.ts";
 import { runLoadCase, type Stage } from "./load.ts";
@@ -29,6 +30,7 @@ const SMOKE_HEAP_RUN = { windowRequests: 1_000, warmupSeconds: 1 };
 const OTHER_CASES: ReadonlyMap<string, OtherCase> = new Map([
   ["idle-1000", (fleet: Fleet, options: Options) => idle(fleet, options, "idle-1000", 1_000)],
   ["idle-10000", (fleet: Fleet, options: Options) => idle(fleet, options, "idle-10000", 10_000)],
+  ["tls-handshake", runHandshakeCase],
   ["heap", heap],
   ["match", (_: Fleet, options: Options) => runMatchCase(options)],
   ["match-form", (_: Fleet, options: Options) => runMatchFormCase(options)],
@@ -69,15 +71,20 @@ async function runCases(fleet: Fleet, options: Options, names: readonly string[]
   if (loads.length > 0) {
     const servers = new Map<ServerName, BenchServer>();
     for (const name of options.servers) servers.set(name, await fleet.start(name));
+    const secure = new Map<ServerName, BenchServer>();
+    if (loads.some((load) => load.secure === true))
+      for (const name of ["zproxy", "nginx"] as const)
+        if (options.servers.includes(name)) secure.set(name, await fleet.startSecure(name));
     const stage: Stage = {
       ...options,
+      secure,
       plan: fleet.plan,
       site: fleet.site,
       servers,
       backend: fleet.backend,
     };
     for (const load of loads) keep(await runLoadCase(stage, load));
-    for (const server of servers.values()) await fleet.stop(server);
+    for (const server of [...servers.values(), ...secure.values()]) await fleet.stop(server);
   }
   for (const [name, run] of OTHER_CASES) {
     if (names.includes(name)) keep(await run(fleet, options));

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Authority, type Certificate } from "../lib/certificates.ts";
 import { type BenchServer, freePorts, type Surroundings } from "./bench-server.ts";
 import { startHaproxy } from "./haproxy.ts";
 import { type CpuPlan, pinProcess, planCpus } from "./machine.ts";
@@ -16,6 +17,7 @@ import {
   type SavedBundle,
   type StartOptions,
   startBundle,
+  startZproxy,
 } from "./zproxy.ts";
 
 export class Fleet {
@@ -27,6 +29,8 @@ export class Fleet {
   readonly #saved: SavedBundle | undefined;
   readonly #running = new Set<BenchServer>();
   readonly #dists = new Map<"zproxy" | "epoll", string>();
+  #authority: Authority | undefined;
+  #certificate: Certificate | undefined;
   #started = 0;
 
   private constructor(
@@ -66,6 +70,26 @@ export class Fleet {
     return server;
   }
 
+  /** Starts one more server, which speaks TLS with a P-256 certificate. */
+  async startSecure(name: "zproxy" | "nginx"): Promise<BenchServer> {
+    this.#authority ??= new Authority();
+    this.#certificate ??= this.#authority.issue({ names: ["IP:127.0.0.1"] });
+    if (name === "zproxy") await buildCommand();
+    const around = { ...this.#surroundings(`${name}-tls`), certificate: this.#certificate };
+    const server = await (name === "nginx" ? startNginx(around) : startZproxy(around));
+    this.#running.add(server);
+    return server;
+  }
+
+  #surroundings(name: string): Surroundings {
+    return {
+      site: this.site,
+      backendPort: this.#backendPort,
+      folder: join(this.#folder, `${name}-${this.#started++}`),
+      cpu: this.plan.server,
+    };
+  }
+
   async stop(server: BenchServer): Promise<void> {
     this.#running.delete(server);
     await server.stop();
@@ -74,15 +98,11 @@ export class Fleet {
   async close(): Promise<void> {
     for (const server of this.#running) await this.stop(server);
     await this.backend.stop();
+    this.#authority?.remove();
   }
 
   async #start(name: ServerName, options: StartOptions): Promise<BenchServer> {
-    const around: Surroundings = {
-      site: this.site,
-      backendPort: this.#backendPort,
-      folder: join(this.#folder, `${name}-${this.#started++}`),
-      cpu: this.plan.server,
-    };
+    const around = this.#surroundings(name);
     if (name === "nginx") return startNginx(around);
     if (name === "haproxy") return startHaproxy(around);
     if (name === "before") {

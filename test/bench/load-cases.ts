@@ -20,6 +20,8 @@ export interface LoadCase {
   readonly pipeline?: number;
   /** Think time instead of full speed: the share of the slowest server's capacity to offer. */
   readonly pacedShare?: number;
+  /** Over TLS, which HAProxy is not set up for. */
+  readonly secure?: boolean;
   /** Large bodies: the CPU time of both ends together is a ratio of its own (see README.md). */
   readonly isBulk?: boolean;
   readonly targets: readonly Target[];
@@ -86,6 +88,23 @@ export const LOAD_CASES: readonly LoadCase[] = [
     connections: 32,
     pipeline: 16,
     targets: [ZPROXY, NGINX, HAPROXY],
+  },
+  {
+    name: "tls-small-128",
+    title: "over TLS 1.3: proxied, 36-byte body, 128 connections",
+    paths: [PATHS.proxySmall],
+    connections: 128,
+    secure: true,
+    targets: [ZPROXY, NGINX],
+  },
+  {
+    name: "tls-file-10m",
+    title: "over TLS 1.3: one 10 MiB file, 8 connections",
+    paths: [PATHS.bigFile],
+    connections: 8,
+    secure: true,
+    isBulk: true,
+    targets: [ZPROXY, NGINX],
   },
   {
     name: "paced",

@@ -28,6 +28,8 @@ export interface Stage {
   readonly plan: CpuPlan;
   readonly site: Site;
   readonly servers: ReadonlyMap<ServerName, BenchServer>;
+  /** Those that speak TLS. */
+  readonly secure: ReadonlyMap<ServerName, BenchServer>;
   readonly backend: BenchServer;
   readonly rounds: number;
   readonly seconds: number;
@@ -59,7 +61,9 @@ export async function runLoadCase(stage: Stage, it: LoadCase): Promise<Row> {
   const targets = presentTargets(stage, it);
   const invalid: string[] = [];
   for (const target of targets) {
-    invalid.push(...(await wrongAnswers(serverOf(stage, target), stage.site, pathsOf(it, target))));
+    invalid.push(
+      ...(await wrongAnswers(serverOf(stage, it, target), stage.site, pathsOf(it, target))),
+    );
   }
   const empty = { name: it.name, title: it.title, figures: [], ratios: [], noise: [], raw: [] };
   if (invalid.length > 0) return { ...empty, invalid };
@@ -90,12 +94,16 @@ function presentTargets(stage: Stage, it: LoadCase): Target[] {
   return it.targets.flatMap((target) => {
     const others = target.server === "zproxy" ? (["epoll", "before"] as const) : [];
     const all = [target, ...others.map((server) => ({ ...target, label: server, server }))];
-    return all.filter(({ server }) => stage.servers.has(server));
+    return all.filter(({ server }) => serversOf(stage, it).has(server));
   });
 }
 
-function serverOf(stage: Stage, target: Target): BenchServer {
-  const server = stage.servers.get(target.server);
+function serversOf(stage: Stage, it: LoadCase): ReadonlyMap<ServerName, BenchServer> {
+  return it.secure === true ? stage.secure : stage.servers;
+}
+
+function serverOf(stage: Stage, it: LoadCase, target: Target): BenchServer {
+  const server = serversOf(stage, it).get(target.server);
   if (server === undefined) throw new Error(`${target.server} is not running`);
   return server;
 }
@@ -148,7 +156,7 @@ async function measure(
   mode: readonly string[],
   round: number,
 ): Promise<Sample> {
-  const { pids } = serverOf(stage, target);
+  const { pids } = serverOf(stage, it, target);
   const watched = await watchMachine(stage.plan, pids, stage.backend.pids, async () => {
     const before = processTime(pids);
     const loadBefore = endedChildrenSeconds();
@@ -174,7 +182,7 @@ function load(
   mode: readonly string[],
   seconds: number,
 ): Promise<WrkResult> {
-  const url = `${serverOf(stage, target).origin}${pathsOf(it, target)[0]}`;
+  const url = `${serverOf(stage, it, target).origin}${pathsOf(it, target)[0]}`;
   return runWrk(stage.plan.load, { url, connections: it.connections, seconds, mode });
 }
 

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Certificate } from "../lib/certificates.ts";
 import {
   type BenchServer,
   freePorts,
@@ -16,12 +17,17 @@ import { bodyOf, PATHS, type Site } from "./site.ts";
 
 /** Connections are never closed by count, on either side: wrk would count that as an error. */
 const FOREVER = 1_000_000_000;
+const INTERMEDIATE_CIPHERS =
+  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" +
+  "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
 /** The peer: one worker, no access log, everything for speed that its manual names. */
 export async function startNginx(around: Surroundings): Promise<BenchServer> {
   const [port] = await freePorts(1);
   const config = nginxConfig(around.folder, peerBlocks(around, port));
-  return runNginx("nginx", around.folder, config, around.cpu, [port]);
+  const server = await runNginx("nginx", around.folder, config, around.cpu, [port]);
+  if (around.certificate === undefined) return server;
+  return { ...server, origin: server.origin.replace("http:", "https:") };
 }
 
 /** The fixed replies behind the proxies, on each of `ports`. */
@@ -86,15 +92,16 @@ ${blocks}}
  * path has what is faster for nginx. proxy_buffering and its buffers stay at their defaults: on,
  * 8 of 4 KiB and one for the head.
  */
-function peerBlocks({ site, backendPort }: Surroundings, port: number): string {
+function peerBlocks(around: Surroundings, port: number): string {
+  const { site, backendPort, certificate } = around;
   return `  upstream backend {
     server 127.0.0.1:${backendPort};
     keepalive 256;
     keepalive_requests ${FOREVER};
   }
   server {
-    listen 127.0.0.1:${port};
-    location / {
+    listen 127.0.0.1:${port}${certificate === undefined ? "" : " ssl"};
+${certificate === undefined ? "" : tlsLines(certificate)}    location / {
       proxy_pass http://backend;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
@@ -106,6 +113,18 @@ function peerBlocks({ site, backendPort }: Surroundings, port: number): string {
     location = ${PATHS.bigFile} { root ${site.root}; }
     location = ${PATHS.memory} { return 200 "${bodyOf(site, PATHS.memory)}"; }
   }
+`;
+}
+
+/** Mozilla's "intermediate" profile. Tickets and a shared cache are what its manual advises. */
+function tlsLines({ certPath, keyPath }: Certificate): string {
+  return `    ssl_certificate ${certPath};
+    ssl_certificate_key ${keyPath};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ciphers ${INTERMEDIATE_CIPHERS};
+    ssl_prefer_server_ciphers off;
+    ssl_session_cache shared:bench:10m;
+    ssl_session_timeout 1d;
 `;
 }
 

@@ -3,6 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type Certificate, tlsSection } from "../lib/certificates.ts";
 import { runProcess, TestProcess } from "../lib/process.ts";
 import { type BenchServer, freePorts, type Surroundings } from "./bench-server.ts";
 import { pinned } from "./machine.ts";
@@ -12,7 +13,7 @@ import { PATHS, type Site, writeSite } from "./site.ts";
 export const COMMAND = resolve("build/zproxy.mjs");
 /** What makes the command and the addon from this checkout; the latter only when it is stale. */
 const BUILDS = ["native/build.mjs", "compiler/build.mjs"];
-const READY_LINE = /^zproxy listening on (http:\/\/\S+)$/m;
+const READY_LINE = /^zproxy listening on (https?:\/\/\S+)$/m;
 
 export interface StartOptions {
   /** Options of Node itself, such as --expose-gc. */
@@ -35,10 +36,12 @@ export async function compileZproxy(
   site: Site,
   backendPort: number,
   io: "auto" | "epoll" = "auto",
+  certificate?: Certificate,
 ): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const performance = `[performance]\nio = "${io}"\n`;
-  writeFileSync(join(folder, "config.toml"), zproxyConfig(site, backendPort) + performance);
+  const tls = certificate === undefined ? "" : tlsSection(certificate);
+  writeFileSync(join(folder, "config.toml"), zproxyConfig(site, backendPort) + performance + tls);
   const args = [COMMAND, "compile", "config.toml", "-o", "dist"];
   const result = await runProcess(process.execPath, args, { cwd: folder });
   if (!result.ok) throw new Error(`zproxy compile failed:\n${result.stdout}${result.stderr}`);
@@ -66,7 +69,8 @@ export async function startBundle(
 }
 
 export async function startZproxy(around: Surroundings): Promise<BenchServer> {
-  const dist = await compileZproxy(around.folder, around.site, around.backendPort);
+  const { folder, site, backendPort, certificate } = around;
+  const dist = await compileZproxy(folder, site, backendPort, "auto", certificate);
   return startBundle("zproxy", dist, around.cpu);
 }
 

@@ -9,6 +9,7 @@ import type { TestContext } from "node:test";
 /** Program name to the Debian package that holds it. */
 const PACKAGES = {
   ab: "apache2-utils",
+  chromium: "chromium",
   curl: "curl",
   haproxy: "haproxy",
   jq: "jq",

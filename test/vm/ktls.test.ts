@@ -14,11 +14,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type ConnectionOptions, connect } from "node:tls";
+import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
+import { ADMIN, samplesOf } from "../lib/admin.ts";
 import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { withRandom } from "../lib/random.ts";
@@ -56,6 +59,35 @@ let upstream: Upstream;
 let sockets: WebSocketServer;
 let server: TestServer;
 let folder: string;
+/** Servers with https, one for each suite, and whether their connections resumed a session. */
+const backends: Server[] = [];
+const resumed: boolean[][] = [];
+
+/** Answers with the request's body, and ends the connection when it is asked to. */
+async function startBackend(
+  options: ConnectionOptions,
+  cert: string,
+  key: string,
+): Promise<string> {
+  const { minVersion, maxVersion, ciphers } = options;
+  const settings = { cert, key, minVersion, maxVersion, ciphers };
+  const seen: boolean[] = [];
+  const backend = createServer(settings, (incoming, response) => {
+    if (incoming.url!.endsWith("close")) response.setHeader("connection", "close");
+    // All of it first: an answer that begins early ends the client's connection.
+    const parts: Buffer[] = [];
+    incoming.on("data", (part: Buffer) => parts.push(part));
+    incoming.once("end", () => response.end(Buffer.concat(parts)));
+  });
+  backend.on("secureConnection", (socket: TLSSocket) => {
+    seen.push(socket.isSessionReused());
+    socket.on("error", () => {});
+  });
+  backends.push(backend);
+  resumed.push(seen);
+  await once(backend.listen(0, "127.0.0.1"), "listening");
+  return `https://127.0.0.1:${(backend.address() as AddressInfo).port}`;
+}
 
 before(async () => {
   authority = new Authority();
@@ -70,12 +102,17 @@ before(async () => {
   const { port } = sockets.address() as { port: number };
   const certificate = authority.issue({ names: LOCAL_NAMES });
   const settings = ["ktls_enabled = true", "ktls_fallback_enabled = false"];
+  const trust = [`tls_ca_path = ${JSON.stringify(authority.path)}`];
   const routes = [
     proxyRoute("/", upstream.url),
     proxyRoute("/ws", `http://127.0.0.1:${port}`),
     fileRoute("/files", folder),
   ];
-  const tls = tlsSection(certificate, [], settings);
+  for (const [index, options] of SUITES.entries()) {
+    const url = await startBackend(options, certificate.cert, certificate.key);
+    routes.push(proxyRoute(`/secure${index}`, url, [], trust));
+  }
+  const tls = ADMIN + tlsSection(certificate, [], settings);
   writeFileSync(join(folder, "sendfile"), "");
   const env = {
     NODE_OPTIONS: `--require ${resolve("test/lib/sendfile-preload.cjs")}`,
@@ -194,6 +231,36 @@ test("a request that comes with the end of the handshake, cut in many places", a
       }
       client.close();
       await wire.stop();
+    }
+  });
+});
+
+describe("servers with https, every suite, every kind of body", () => {
+  for (const [index, { ciphers }] of SUITES.entries()) {
+    test(`${ciphers}`, async () => {
+      // The client's connection, and one to the server that is used again and again.
+      await taken(2, async () => {
+        const client = await RawClient.connectTls(server.port);
+        for (const bytes of [1, 700, 16_385, 300_000, 1_500_007]) {
+          const content = Buffer.from(sizedBytes(bytes, bytes));
+          const fields = [`Content-Length: ${bytes}`];
+          await client.send(request(`POST /secure${index}/`, fields, content.toString("latin1")));
+          assert.equal(sha256((await client.answer("POST")).body), sha256(content), `${bytes}`);
+        }
+        client.close();
+      });
+      assert.deepEqual(resumed[index], [false]);
+    });
+  }
+
+  test("sessions are resumed, close_notify ends a connection in the pool", async () => {
+    for (const index of SUITES.keys()) {
+      const client = await RawClient.connectTls(server.port);
+      for (let round = 0; round < 3; round++) await get(client, `/secure${index}/close`);
+      client.close();
+      const [first, ...others] = resumed[index]!;
+      assert.ok(!first && others.length >= 2 && others.some((it) => it), `${resumed[index]}`);
+      backends[index]!.closeIdleConnections();
     }
   });
 });
@@ -389,7 +456,23 @@ test("what the kernel can't do is refused, with its cause in the log", async () 
   await server.process.until("the cause", () => cause.exec(server.log()) ?? undefined);
 });
 
+test("metrics say what the kernel has taken, and what it has not", async () => {
+  const samples = await samplesOf(server);
+  const sumOf = (pattern: RegExp) =>
+    [...samples].reduce((sum, [name, value]) => sum + (pattern.test(name) ? value : 0), 0);
+  const { TlsTxSw, TlsRxSw } = counters();
+  assert.equal(sumOf(/^zproxy_ktls_connections_total.*"tx"/), TlsTxSw);
+  assert.equal(sumOf(/^zproxy_ktls_connections_total.*"rx"/), TlsRxSw);
+  assert.ok(sumOf(/^zproxy_ktls_connections_total.*"upstream".*"rx"/) >= SUITES.length);
+  assert.equal(samples.get('zproxy_ktls_fallbacks_total{cause="unsupported"}'), 1);
+  assert.equal(samples.get('zproxy_tls_handshakes_failed_total{cause="kernel"}'), 1);
+});
+
 test("in the end the kernel holds nothing of ours", async () => {
+  for (const backend of backends) {
+    backend.close();
+    backend.closeAllConnections();
+  }
   await upstream.stop();
   await server.settled();
   const { TlsCurrTxSw, TlsCurrRxSw, TlsRxSw } = counters();
