@@ -9,7 +9,7 @@ import { judgeNoise, type LabelledRun, watchMachine } from "./noise.ts";
 import type { Options } from "./options.ts";
 import { type Figure, median, type Ratio, type Row, spreadPercent } from "./row.ts";
 
-const CLIENTS = 8;
+const CLIENTS = 4;
 /** Two lines of openssl's: by its own CPU time, and by the clock. */
 const COUNT = /^(\d+) connections in \d+ real seconds/m;
 
