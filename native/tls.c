@@ -338,6 +338,8 @@ static int open_records(struct connection *connection, uint8_t *plain, uint32_t 
             break;
         }
         made += count;
+        // Asking for what has not come costs OpenSSL a buffer and a walk through its layers.
+        if (connection->input_left == 0 && SSL_pending(connection->ssl) == 0) break;
     }
     *plain_bytes = (uint32_t)made;
     if (rc == ZP_TLS_DONE && connection->input_left == 0 && SSL_pending(connection->ssl) == 0)
