@@ -43,10 +43,15 @@ export async function runCompileCase(run: CompileRun): Promise<Row> {
       // The first one in this process is not warm, and is not kept.
       await warmSeconds(own, text);
       for (let repeat = 0; repeat < repeats; repeat++) warm.push(await warmSeconds(own, text));
+      const check: number[] = [];
+      for (let repeat = 0; repeat < repeats; repeat++) check.push(await checkSeconds(own));
       const outputKiB = readFileSync(join(own, "dist", "server.cjs")).length / 1024;
       const metrics = {
         coldSeconds: median(cold),
         warmSeconds: median(warm),
+        checkSeconds: median(check),
+        // Of this process so far, and the shapes grow.
+        peakMiB: process.resourceUsage().maxRSS / 1024,
         outputKiB,
         spreadPercent: spreadPercent(warm),
       };
@@ -65,10 +70,19 @@ export async function runCompileCase(run: CompileRun): Promise<Row> {
 
 async function coldSeconds(folder: string): Promise<number> {
   const start = performance.now();
-  const args = [COMMAND, "compile", "config.toml", "-o", "dist"];
-  const result = await runProcess(process.execPath, args, { cwd: folder });
-  if (!result.ok) throw new Error(`zproxy compile failed:\n${result.stdout}${result.stderr}`);
+  await runCommand(folder, ["compile", "config.toml", "-o", "dist"]);
   return (performance.now() - start) / 1000;
+}
+
+async function checkSeconds(folder: string): Promise<number> {
+  const start = performance.now();
+  await runCommand(folder, ["check", "config.toml"]);
+  return (performance.now() - start) / 1000;
+}
+
+async function runCommand(folder: string, args: readonly string[]): Promise<void> {
+  const result = await runProcess(process.execPath, [COMMAND, ...args], { cwd: folder });
+  if (!result.ok) throw new Error(`zproxy ${args[0]} failed:\n${result.stdout}${result.stderr}`);
 }
 
 async function warmSeconds(folder: string, source: string): Promise<number> {

@@ -18,6 +18,8 @@ export const METRICS = {
   nanosPerMatch: { title: "ns/match", digits: 1 },
   coldSeconds: { title: "cold s", digits: 3 },
   warmSeconds: { title: "warm s", digits: 3 },
+  checkSeconds: { title: "check s", digits: 3 },
+  peakMiB: { title: "peak MiB", digits: 0 },
   outputKiB: { title: "output KiB", digits: 0 },
   spreadPercent: { title: "spread %", digits: 1 },
 } as const;
