@@ -14,7 +14,7 @@ import { type Random, withRandom } from "../lib/random.ts";
 import { RawClient } from "../lib/raw-client.ts";
 import { startServer } from "../lib/server.ts";
 
-const REQUESTS = 300;
+const REQUESTS = 400;
 
 /** An upstream that answers with its request: the line, then the header lines. */
 async function startTeller() {
@@ -66,14 +66,16 @@ const METHODS = ["GET", "POST", "PUT", "OPTIONS"];
 const HOSTS = ["example.com", "Example.COM.", "a.test", "test", "other", "[::1]", "a_b.x.test:80"];
 const PATHS = [
   ...["/", "/api", "/api/", "/api/users?a=b", "/apis", "/api/inner", "/api/inner/x/../y"],
-  ...["/%61pi/%2fx", "/any", "/any/%7e/", "/api/../any?", "/../x", "/a%zz", "//api"],
+  ...["/api/inner?", "/%61pi/%2fx", "/any", "/any/%7e/", "/api/../any?", "/../x", "/a%zz", "//api"],
 ];
 const HEADERS: readonly (readonly [string, string])[] = [
   ["X-Forwarded-For", "10.9.1.1"],
   ["X-Forwarded-For", "10.1.1.1, 127.0.0.1"],
   ["X-Forwarded-Proto", "https"],
   ["Accept", "*/*"],
+  // Twice, so that no seed goes without a head that is too long.
   ["X-Padding", "x".repeat(150)],
+  ["X-Padding", "y".repeat(150)],
   ["Connection", "accept"],
   ["TE", "trailers"],
 ];
