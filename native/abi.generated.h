@@ -98,6 +98,7 @@
 #define ZP_IORING_OP_SEND 26
 #define ZP_IORING_OP_SENDMSG 9
 #define ZP_IORING_RECVSEND_POLL_FIRST 1
+#define ZP_IORING_RECV_MULTISHOT 2
 #define ZP_IOSQE_BUFFER_SELECT 32
 #define ZP_IOSQE_FIXED_FILE 1
 #define ZP_IOVEC_BASE_HIGH 1
@@ -356,6 +357,8 @@ _Static_assert((long long)ZP_IORING_OP_SENDMSG == (long long)IORING_OP_SENDMSG,
                "IORING_OP_SENDMSG");
 _Static_assert((long long)ZP_IORING_RECVSEND_POLL_FIRST == (long long)IORING_RECVSEND_POLL_FIRST,
                "IORING_RECVSEND_POLL_FIRST");
+_Static_assert((long long)ZP_IORING_RECV_MULTISHOT == (long long)IORING_RECV_MULTISHOT,
+               "IORING_RECV_MULTISHOT");
 _Static_assert((long long)ZP_IOSQE_BUFFER_SELECT == (long long)IOSQE_BUFFER_SELECT,
                "IOSQE_BUFFER_SELECT");
 _Static_assert((long long)ZP_IOSQE_FIXED_FILE == (long long)IOSQE_FIXED_FILE,

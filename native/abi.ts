@@ -121,6 +121,7 @@ export const IORING_CQE_BUFFER_SHIFT = 16; // 5.7
 
 export const IORING_ACCEPT_MULTISHOT = 1; // in ioprio, 5.19
 export const IORING_RECVSEND_POLL_FIRST = 1; // in ioprio, 5.19
+export const IORING_RECV_MULTISHOT = 2; // in ioprio, 6.0
 
 export const IORING_ASYNC_CANCEL_ALL = 1; // 5.19
 export const IORING_ASYNC_CANCEL_FD = 2; // 5.19

@@ -2,7 +2,7 @@
 
 import { ENGINE_IO_URING, ENOENT, FILTER_BYTES, OWNER_MAX } from "../../native/abi.ts";
 import type { Program } from "../data/api.ts";
-import { arenaBytes } from "../data/buffers.ts";
+import { arenaBytes, GROUPS } from "../data/buffers.ts";
 import { error, type HostFact, ok, warning } from "./host-fact.ts";
 import type { Machine } from "./host-machine.ts";
 import { HUGE_PAGE_BYTES } from "./huge-pages.ts";
@@ -77,7 +77,7 @@ function rings(machine: Machine): HostFact[] {
   const results =
     typeof ring === "number"
       ? [ring]
-      : [0, 1].map((group) => addon.ringBuffers(ring.handle, group, BUFFER_RING_ENTRIES));
+      : GROUPS.map((group) => addon.ringBuffers(ring.handle, group, BUFFER_RING_ENTRIES));
   addon.releaseOwner(OWNER_MAX);
   const failed = results.find((result) => typeof result === "number");
   if (failed === undefined)

@@ -11,4 +11,4 @@ export const CONNECTIONS_MAX = Number(process.env.ZPROXY_TEST_CONNECTIONS ?? 655
 export const BUFFER_RING_ENTRIES = 256;
 
 /** Address space, not memory: pages are backed when they are first used. */
-export const BUFFER_COUNTS: BufferCounts = { small: 16384, large: 4096 };
+export const BUFFER_COUNTS: BufferCounts = { small: 16384, large: 4096, multishot: 1024 };

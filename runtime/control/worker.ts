@@ -4,8 +4,9 @@
 import { randomBytes } from "node:crypto";
 
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
+import { ENGINE_IO_URING } from "../../native/abi.ts";
 import type { Program } from "../data/api.ts";
-import { arenaBytes, Buffers } from "../data/buffers.ts";
+import { arenaBytes, Buffers, GROUPS } from "../data/buffers.ts";
 import { ConnectionTable } from "../data/connection.ts";
 import { ConnectionLimit } from "../data/connection-limit.ts";
 import { EventLoop } from "../data/event-loop.ts";
@@ -71,7 +72,7 @@ class WorkerThread {
     this.arena = { pages: arena.pages, bytes };
     const bufferRing = (group: number): Mapping =>
       expect(addon.ringBuffers(handle, group, BUFFER_RING_ENTRIES), "io_uring_register");
-    const rings = [bufferRing(0), bufferRing(1)] as const;
+    const rings = GROUPS.map(bufferRing);
     this.buffers = new Buffers(arena, BUFFER_COUNTS, rings, BUFFER_RING_ENTRIES);
     this.sockaddrBase = this.buffers.extraBase;
     const filesAt = this.sockaddrBase + sockaddrBytes;
@@ -82,7 +83,7 @@ class WorkerThread {
     const log = new LogRingWriter(start.logMemory, start.logRecordsMax, sayFilling);
     this.loop = new EventLoop({
       owner: start.owner,
-      ring: ringOver(memory, addon),
+      ring: ringOver(memory, addon, start.engine === ENGINE_IO_URING),
       buffers: this.buffers,
       table: new ConnectionTable(CONNECTIONS_MAX, limitOf(program, start)),
       slotCountMax: CONNECTIONS_MAX,
@@ -224,12 +225,13 @@ function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) 
   return new ConnectionLimit(connectionCounts, owner, server.maxConcurrentConnections);
 }
 
-function ringOver(memory: RingMemory, addon: Addon): Ring {
+function ringOver(memory: RingMemory, addon: Addon, multishot: boolean): Ring {
   const { handle } = memory;
   return new Ring(
     memory,
     (toSubmit, minComplete, timeoutMs) => addon.ringEnter(handle, toSubmit, minComplete, timeoutMs),
     Math.max(0, addon.ringFixedFiles(handle, CONNECTIONS_MAX)),
+    multishot,
   );
 }
 

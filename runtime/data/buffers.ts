@@ -2,7 +2,7 @@
 // array and its address a constant high word plus an offset. A buffer has one owner at a time: the
 // kernel (while it stands in a provided-buffer ring), a connection, or the free list.
 //
-//   | control | small 0 … n-1, 4 KiB each | large 0 … m-1, 68 KiB each | memory files |
+//   | control | small, 4 KiB each | multishot, 4 KiB each | large, 68 KiB each | memory files |
 //                └ headroom | payload | tailroom
 //
 // A response head is rewritten into the headroom of the buffer it was received in, right before its
@@ -17,6 +17,13 @@ export const BUFFER_NONE = -1;
 /** Groups of provided buffers, and their index here. */
 export const GROUP_SMALL = 0;
 export const GROUP_LARGE = 1;
+/**
+ * Small ones for receives that stay armed. They are apart, as such a receive takes one for whatever
+ * comes: peers who send ahead of their turn can empty this group, and no other.
+ */
+export const GROUP_MULTISHOT = 2;
+/** Groups there are. */
+export const GROUPS = [GROUP_SMALL, GROUP_LARGE, GROUP_MULTISHOT] as const;
 
 /** What a head may grow by when it is rewritten, and a chunk's size line. */
 const HEADROOM = 224;
@@ -35,36 +42,64 @@ const CONTROL_BYTES = 512 * 1024;
 export interface BufferCounts {
   readonly small: number;
   readonly large: number;
+  readonly multishot: number;
 }
 
 /** Arena bytes for so many buffers and `extra` bytes behind them. */
 export function arenaBytes(counts: BufferCounts, extra: number): number {
-  return CONTROL_BYTES + counts.small * SMALL_STRIDE + counts.large * LARGE_STRIDE + extra;
+  const short = counts.small + counts.multishot;
+  return CONTROL_BYTES + short * SMALL_STRIDE + counts.large * LARGE_STRIDE + extra;
 }
 
 /**
- * A provided-buffer ring (struct io_uring_buf_ring): entries of addr, len, bid; tail in entry 0.
+ * The buffers of a group: those that are free, and the kernel's, which stand in a provided-buffer
+ * ring (struct io_uring_buf_ring: entries of addr, len, bid; tail in entry 0).
  */
-class ProvidedRing {
+class BufferGroup {
+  /** Its ids are `firstId` to `firstId + count - 1`. */
+  readonly firstId: number;
+  readonly count: number;
+  private readonly free: Int32Array;
+  freeCount = 0;
   private readonly words: Int32Array;
   private readonly halves: Uint16Array;
-  private readonly mask: number;
+  private readonly entries: number;
+  private tail = 0;
   /** Buffers standing in the ring. */
   provided = 0;
-  private tail = 0;
 
-  constructor(mapping: Mapping, entries: number) {
-    this.words = new Int32Array(mapping.buffer);
-    this.halves = new Uint16Array(mapping.buffer);
-    this.mask = entries - 1;
+  constructor(firstId: number, count: number, ring: Mapping, entries: number) {
+    this.firstId = firstId;
+    this.count = count;
+    this.words = new Int32Array(ring.buffer);
+    this.halves = new Uint16Array(ring.buffer);
+    this.entries = entries;
+    this.free = new Int32Array(count);
+    // Lowest on top, so that the same few pages are used while there is little to do.
+    for (let id = firstId + count - 1; id >= firstId; id--) this.free[this.freeCount++] = id;
   }
 
-  add(addressLow: number, addressHigh: number, bytes: number, bid: number): void {
-    const at = (this.tail & this.mask) << 2;
+  take(): number {
+    return this.freeCount === 0 ? BUFFER_NONE : this.free[--this.freeCount]!;
+  }
+
+  give(id: number): void {
+    this.free[this.freeCount++] = id;
+    check(this.freeCount <= this.count);
+  }
+
+  /** Whether the ring has room, and something is there to fill it. */
+  get lacks(): boolean {
+    return this.provided < this.entries && this.freeCount > 0;
+  }
+
+  /** Puts a free buffer's `bytes` at the address into the ring. */
+  provide(id: number, addressLow: number, addressHigh: number, bytes: number): void {
+    const at = (this.tail & (this.entries - 1)) << 2;
     this.words[at] = addressLow;
     this.words[at + 1] = addressHigh;
     this.words[at + 2] = bytes;
-    this.halves[(at + 3) << 1] = bid;
+    this.halves[(at + 3) << 1] = id - this.firstId;
     this.tail = (this.tail + 1) & 0xffff;
     this.provided++;
   }
@@ -78,39 +113,35 @@ export class Buffers {
   readonly bytes: Uint8Array;
   readonly addressLow: number;
   readonly addressHigh: number;
-  readonly smallCount: number;
-  readonly largeCount: number;
+  private readonly small: BufferGroup;
+  private readonly large: BufferGroup;
+  private readonly multishot: BufferGroup;
+  private readonly groups: readonly BufferGroup[];
+  /** Ids below are of the small size, those of the multishot group included. */
+  readonly shortCount: number;
   private readonly largeBase: number;
   /** Where memory files start. */
   readonly extraBase: number;
-  private readonly freeSmall: Int32Array;
-  private readonly freeLarge: Int32Array;
-  private freeSmallCount = 0;
-  private freeLargeCount = 0;
-  private readonly rings: readonly [ProvidedRing, ProvidedRing];
-  private readonly ringTarget: number;
 
+  /** `rings`: memory of the provided-buffer rings, by group, each with `ringEntries` entries. */
   constructor(
     arena: Mapping,
     counts: BufferCounts,
-    rings: readonly [Mapping, Mapping],
+    rings: readonly Mapping[],
     ringEntries: number,
   ) {
     this.bytes = new Uint8Array(arena.buffer);
     this.addressLow = arena.addressLow;
     this.addressHigh = arena.addressHigh | 0;
-    this.smallCount = counts.small;
-    this.largeCount = counts.large;
-    this.largeBase = CONTROL_BYTES + counts.small * SMALL_STRIDE;
+    this.shortCount = counts.small + counts.multishot;
+    this.largeBase = CONTROL_BYTES + this.shortCount * SMALL_STRIDE;
     this.extraBase = this.largeBase + counts.large * LARGE_STRIDE;
-    this.freeSmall = new Int32Array(counts.small);
-    this.freeLarge = new Int32Array(counts.large);
-    // Lowest on top, so that the same few pages are used while there is little to do.
-    for (let id = counts.small - 1; id >= 0; id--) this.freeSmall[this.freeSmallCount++] = id;
-    for (let id = counts.large - 1; id >= 0; id--)
-      this.freeLarge[this.freeLargeCount++] = counts.small + id;
-    this.rings = [new ProvidedRing(rings[0], ringEntries), new ProvidedRing(rings[1], ringEntries)];
-    this.ringTarget = ringEntries;
+    const group = (firstId: number, count: number, index: number): BufferGroup =>
+      new BufferGroup(firstId, count, rings[index]!, ringEntries);
+    this.small = group(0, counts.small, GROUP_SMALL);
+    this.multishot = group(counts.small, counts.multishot, GROUP_MULTISHOT);
+    this.large = group(this.shortCount, counts.large, GROUP_LARGE);
+    this.groups = [this.small, this.large, this.multishot];
     this.provide();
   }
 
@@ -120,7 +151,7 @@ export class Buffers {
   }
 
   isSmall(id: number): boolean {
-    return id < this.smallCount;
+    return id < this.shortCount;
   }
 
   /** Offset of the first byte that may be filled; HEADROOM bytes before it are the owner's. */
@@ -130,13 +161,13 @@ export class Buffers {
 
   /** Offset behind the last byte that may be filled; TAILROOM bytes there are the owner's. */
   limit(id: number): number {
-    return this.base(id) + (id < this.smallCount ? SMALL_STRIDE : LARGE_STRIDE) - TAILROOM;
+    return this.base(id) + (id < this.shortCount ? SMALL_STRIDE : LARGE_STRIDE) - TAILROOM;
   }
 
   private base(id: number): number {
-    return id < this.smallCount
+    return id < this.shortCount
       ? CONTROL_BYTES + id * SMALL_STRIDE
-      : this.largeBase + (id - this.smallCount) * LARGE_STRIDE;
+      : this.largeBase + (id - this.shortCount) * LARGE_STRIDE;
   }
 
   /**
@@ -144,17 +175,21 @@ export class Buffers {
    * theirs in small pieces, and the rest stays for those who are quick.
    */
   get bodyGroup(): number {
-    return this.freeLargeCount << 3 >= this.largeCount ? GROUP_LARGE : GROUP_SMALL;
+    return this.large.freeCount << 3 >= this.large.count ? GROUP_LARGE : GROUP_SMALL;
   }
 
   /** Takes a small buffer, or BUFFER_NONE when none is left. */
   takeSmall(): number {
-    return this.freeSmallCount === 0 ? BUFFER_NONE : this.freeSmall[--this.freeSmallCount]!;
+    return this.take(GROUP_SMALL);
   }
 
   /** Takes a large buffer, or BUFFER_NONE when none is left. */
   takeLarge(): number {
-    return this.freeLargeCount === 0 ? BUFFER_NONE : this.freeLarge[--this.freeLargeCount]!;
+    return this.take(GROUP_LARGE);
+  }
+
+  protected take(group: number): number {
+    return this.groups[group]!.take();
   }
 
   /** A buffer with room for `bytes`, or BUFFER_NONE when there is none, or none that large. */
@@ -166,47 +201,43 @@ export class Buffers {
   /** Gives a buffer back. BUFFER_NONE is allowed: static memory has no owner. */
   free(id: number): void {
     if (id === BUFFER_NONE) return;
-    if (id < this.smallCount) this.freeSmall[this.freeSmallCount++] = id;
-    else this.freeLarge[this.freeLargeCount++] = id;
-    check(this.freeSmallCount <= this.smallCount && this.freeLargeCount <= this.largeCount);
+    if (id < this.multishot.firstId) this.small.give(id);
+    else if (id < this.shortCount) this.multishot.give(id);
+    else this.large.give(id);
   }
 
   /** The buffer that the kernel filled: CQE flags of a receive with a selected buffer. */
   received(group: number, flags: number): number {
-    this.rings[group as 0 | 1].provided--;
-    const bid = flags >>> 16;
-    return group === GROUP_SMALL ? bid : this.smallCount + bid;
+    const { groups } = this;
+    groups[group]!.provided--;
+    return groups[group]!.firstId + (flags >>> 16);
   }
 
   /** Fills the provided-buffer rings up again; called once a turn. */
   provide(): void {
-    const [small, large] = this.rings;
-    if (small.provided < this.ringTarget && this.freeSmallCount > 0) {
-      while (small.provided < this.ringTarget && this.freeSmallCount > 0) {
-        const id = this.takeSmall();
-        small.add(this.addressOf(this.start(id)), this.addressHigh, SMALL_BYTES, id);
-      }
-      small.publish();
+    if (this.small.lacks) this.fill(GROUP_SMALL, SMALL_BYTES);
+    if (this.multishot.lacks) this.fill(GROUP_MULTISHOT, SMALL_BYTES);
+    if (this.large.lacks) this.fill(GROUP_LARGE, LARGE_BYTES);
+  }
+
+  private fill(index: number, bytes: number): void {
+    const group = this.groups[index]!;
+    while (group.lacks) {
+      const id = this.take(index);
+      group.provide(id, this.addressOf(this.start(id)), this.addressHigh, bytes);
     }
-    if (large.provided < this.ringTarget && this.freeLargeCount > 0) {
-      while (large.provided < this.ringTarget && this.freeLargeCount > 0) {
-        const id = this.takeLarge();
-        const bid = id - this.smallCount;
-        large.add(this.addressOf(this.start(id)), this.addressHigh, LARGE_BYTES, bid);
-      }
-      large.publish();
-    }
+    group.publish();
   }
 
   /** How many receives from `group` can find a buffer. */
   available(group: number): number {
-    return this.rings[group as 0 | 1].provided;
+    return this.groups[group]!.provided;
   }
 
   /** Buffers that connections hold: neither free nor provided. */
   get inUse(): number {
-    const provided = this.rings[0].provided + this.rings[1].provided;
-    const free = this.freeSmallCount + this.freeLargeCount;
-    return this.smallCount + this.largeCount - provided - free;
+    let held = 0;
+    for (const { count, freeCount, provided } of this.groups) held += count - freeCount - provided;
+    return held;
   }
 }

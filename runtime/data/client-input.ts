@@ -124,9 +124,10 @@ export function awaitInput(loop: EventLoop, connection: Connection): void {
   }
   if (loop.retiring && loop.handover.holds(connection)) return;
   if (connection.receiving || connection.starved) return;
-  const group = connection.requestState === REQUEST_DISCARD ? loop.buffers.bodyGroup : GROUP_SMALL;
   if (connection.ringFlags === 0) loop.sockets.fix(connection); // it stays: for what follows
-  loop.sockets.receive(connection, group, true);
+  if (connection.requestState === REQUEST_DISCARD)
+    loop.sockets.receive(connection, loop.buffers.bodyGroup, true);
+  else loop.sockets.receiveNext(connection, GROUP_SMALL);
 }
 
 /** Scans one head and dispatches it. Returns false when there is not a whole head yet. */

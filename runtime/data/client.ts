@@ -96,6 +96,7 @@ export function isIdle(connection: Connection): boolean {
     connection.headStartedTick < 0 &&
     connection.segmentCount === 0 &&
     !connection.hasInput &&
+    connection.earlyCount === 0 &&
     !connection.closing
   );
 }

@@ -7,6 +7,7 @@ import type { ChunkState } from "./chunked.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { BODY_NONE } from "./http1-request.ts";
+import { MULTISHOT_NONE, NOT_ENDED } from "./multishot.ts";
 import type { Route } from "./route.ts";
 import type { TlsSession } from "./tls-session.ts";
 import type { Server } from "./upstream-server.ts";
@@ -68,8 +69,18 @@ export class Connection {
   inBuffer = BUFFER_NONE;
   inStart = 0;
   inEnd = 0;
-  /** Group the next or current receive takes its buffer from. */
+  /** Group the next or current receive takes its buffer from, unless it is an armed one. */
   receiveGroup = 0;
+
+  /** MULTISHOT_*: whether a receive stays armed. What it brings before somebody asks is early. */
+  multishot = MULTISHOT_NONE;
+  /** Early buffers, a list in `Multishot`; and the end behind them, a result, or NOT_ENDED. */
+  earlyFirst = BUFFER_NONE;
+  earlyLast = BUFFER_NONE;
+  earlyEnd = NOT_ENDED;
+  earlyCount = 0;
+  /** What is received next goes behind the input. */
+  appends = false;
 
   /**
    * The send queue: a ring of segments in `Sockets`. The first one is in flight while `sending`.
@@ -196,6 +207,12 @@ export class Connection {
     this.inStart = 0;
     this.inEnd = 0;
     this.receiveGroup = 0;
+    this.multishot = MULTISHOT_NONE;
+    this.earlyFirst = BUFFER_NONE;
+    this.earlyLast = BUFFER_NONE;
+    this.earlyEnd = NOT_ENDED;
+    this.earlyCount = 0;
+    this.appends = false;
     this.segmentHead = 0;
     this.segmentCount = 0;
     this.segmentOpen = false;

@@ -5,6 +5,7 @@ import {
   CLOCK_MONOTONIC_MS,
   CLOCK_REALTIME_SECS,
   IORING_CQE_F_BUFFER,
+  IORING_CQE_F_MORE,
   IORING_OP_READ,
   O_CLOEXEC,
   O_NOCTTY,
@@ -26,7 +27,7 @@ import {
 } from "../../native/abi.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { ClientAddress, MatchRoute } from "./api.ts";
-import { BUFFER_NONE, type Buffers } from "./buffers.ts";
+import { BUFFER_NONE, type Buffers, GROUP_MULTISHOT } from "./buffers.ts";
 import * as client from "./client.ts";
 import * as clientInput from "./client-input.ts";
 import {
@@ -46,6 +47,7 @@ import { ResponseHead } from "./http1-response.ts";
 import { IpAddress } from "./ip-address.ts";
 import type { LogRingWriter } from "./log-ring.ts";
 import type { WorkerMetrics } from "./metrics.ts";
+import { MULTISHOT_NONE } from "./multishot.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import { ReplyWriter } from "./reply.ts";
 import type { CompletionSink, Ring } from "./ring.ts";
@@ -204,6 +206,7 @@ export class EventLoop implements CompletionSink {
       parts.owners,
       (file) => this.fileCache?.release(file),
       this.tls,
+      (connection, result, buffer) => this.received(connection, result, buffer),
     );
     this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
     this.metrics = parts.metrics ?? null;
@@ -296,7 +299,9 @@ export class EventLoop implements CompletionSink {
     this.buffers.provide();
     if (this.sockets.starving.length > 0) this.sockets.feed();
     if (TLS && this.tls !== null) this.tls.run();
-    const waits = !TLS || this.tls === null || !this.tls.isPending;
+    const { multishot } = this.sockets;
+    if (multishot.isDue) multishot.run();
+    const waits = !multishot.isDue && (!TLS || this.tls === null || !this.tls.isPending);
     const result = this.ring.submitAndWait(waits ? timeoutMs : 0);
     if (result < 0) throw new Error(`io_uring_enter failed with errno ${-result}`);
     const clockMs = this.clock[CLOCK_MONOTONIC_MS]!;
@@ -336,7 +341,9 @@ export class EventLoop implements CompletionSink {
     this.lastAnswers = !handsOver;
     const first = !this.retiring;
     this.retiring = true;
+    this.sockets.multishot.disable(); // a client may leave only when nothing is armed
     for (const connection of this.table.list) {
+      if (connection.role === ROLE_CLIENT) this.sockets.multishot.stop(connection);
       if (connection.role === ROLE_CLIENT) connection.keepAlive &&= handsOver;
       else if (PROXY_ROUTES) upstream.drain(this, connection);
     }
@@ -365,12 +372,20 @@ export class EventLoop implements CompletionSink {
     if (op === 0) return; // the cancellation of an accept
     const connection = this.table.list[slot]!;
     if (connection.generation !== (opGeneration & 0xffffff)) return;
-    connection.pendingOps--;
+    if ((flags & IORING_CQE_F_MORE) === 0) connection.pendingOps--;
     let buffer = BUFFER_NONE;
     if (op === USER_OP_RECEIVE) {
-      connection.receiving = false;
-      if ((flags & IORING_CQE_F_BUFFER) !== 0)
-        buffer = this.buffers.received(connection.receiveGroup, flags);
+      const armed = connection.multishot !== MULTISHOT_NONE;
+      if ((flags & IORING_CQE_F_BUFFER) !== 0) {
+        const group = armed ? GROUP_MULTISHOT : connection.receiveGroup;
+        buffer = this.buffers.received(group, flags);
+      }
+      if (!armed) connection.receiving = false;
+      else if (
+        !connection.closing &&
+        !this.sockets.multishot.take(connection, result, buffer, flags)
+      )
+        return;
     } else if (op === USER_OP_SEND) connection.sending = false;
     if (connection.closing) {
       this.onClosing(connection, op, result, buffer);

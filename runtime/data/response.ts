@@ -1,7 +1,7 @@
 // The response on its way to the client. A body is sent from the buffer it was received in; only
 // heads are rewritten, in the room before it.
 
-import { BUFFER_NONE } from "./buffers.ts";
+import { BUFFER_NONE, SMALL_BYTES } from "./buffers.ts";
 import { ascii, copyWithin, writeBytes, writeHex } from "./bytes.ts";
 import * as client from "./client.ts";
 import * as input from "./client-input.ts";
@@ -161,9 +161,11 @@ function startResponse(
   copyWithin(bytes, start, HEAD_SCRATCH, scratchEnd);
   connection.responseState = RESPONSE_BODY;
   sockets.queue(connection, peer.inBuffer, start, end);
+  const isWhole = isBodyDone(peer);
+  peer.server!.isBrief = isWhole && peer.inEnd - peer.inStart <= SMALL_BYTES;
   peer.inBuffer = BUFFER_NONE;
   peer.inStart = peer.inEnd = 0;
-  if (isBodyDone(peer)) finishResponse(loop, connection, peer);
+  if (isWhole) finishResponse(loop, connection, peer);
   else {
     loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
     sockets.send(connection);

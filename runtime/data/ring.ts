@@ -23,6 +23,7 @@ export interface CompletionSink {
 
 export class Ring {
   readonly fixedFileCount: number;
+  readonly multishot: boolean;
   private readonly words: Int32Array;
   private readonly sqes: Int32Array;
   private readonly enter: Enter;
@@ -37,9 +38,13 @@ export class Ring {
   private sqTail: number;
   private unsubmitted = 0;
 
-  /** `fixedFileCount`: registered files that there may be, see `ringFixedFiles`. */
-  constructor(memory: RingMemory, enter: Enter, fixedFileCount = 0) {
+  /**
+   * `fixedFileCount`: registered files that there may be, see `ringFixedFiles`. `multishot`: whether
+   * receives may stay armed.
+   */
+  constructor(memory: RingMemory, enter: Enter, fixedFileCount = 0, multishot = false) {
     this.fixedFileCount = fixedFileCount;
+    this.multishot = multishot;
     this.enter = enter;
     const words = new Int32Array(memory.rings);
     this.words = words;

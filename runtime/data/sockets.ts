@@ -31,6 +31,7 @@ import {
   TRANSPORT_TLS,
 } from "./connection.ts";
 import type { FileEntry } from "./file-entry.ts";
+import { MULTISHOT_NONE, Multishot } from "./multishot.ts";
 import type { Ring } from "./ring.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 import type { TlsLayer } from "./tls.ts";
@@ -54,6 +55,7 @@ export class Sockets {
   private fdCount = 0;
   /** Null: every connection is plain. */
   private readonly tls: TlsLayer | null;
+  readonly multishot: Multishot;
   /** Connections whose receive found no buffer, the one that has waited longest first. */
   readonly starving: Connection[] = [];
   /** Bytes queued on each slot, counted where requests are observed. */
@@ -70,6 +72,7 @@ export class Sockets {
     owners: Uint8Array,
     releaseFile: (file: FileEntry) => void,
     tls: TlsLayer | null = null,
+    deliver: (connection: Connection, result: number, buffer: number) => void = () => {},
   ) {
     this.ring = ring;
     this.buffers = buffers;
@@ -78,6 +81,7 @@ export class Sockets {
     this.owners = owners;
     this.releaseFile = releaseFile;
     this.tls = tls;
+    this.multishot = new Multishot(this, ring, buffers, deliver);
     this.segments = new Int32Array(slotCountMax * SEGMENT_COUNT_MAX * 4);
     this.queuedBytes = new Float64Array(OBSERVED ? slotCountMax : 0);
     this.fdWords = new Int32Array(buffers.bytes.buffer, FD_WORDS, ring.sqEntries);
@@ -158,9 +162,38 @@ export class Sockets {
     check(!connection.receiving && !connection.closing);
     connection.receiving = true;
     connection.receiveGroup = group;
-    if (TLS && connection.transport === TRANSPORT_TLS)
+    if (connection.multishot !== MULTISHOT_NONE || connection.earlyCount > 0) {
+      this.multishot.stop(connection);
+      this.multishot.ask(connection);
+    } else if (TLS && connection.transport === TRANSPORT_TLS)
       this.tls!.receive(connection, false, pollFirst);
     else this.receiveSelected(connection, pollFirst);
+  }
+
+  /**
+   * Receives a message that is expected to be short, on a connection that is to bring more of them.
+   * `group` is for the case that no receive can stay armed.
+   */
+  receiveNext(connection: Connection, group: number): void {
+    check(!connection.receiving && !connection.closing);
+    const { multishot } = this;
+    if (connection.multishot === MULTISHOT_NONE && connection.earlyCount === 0) {
+      if (connection.transport !== TRANSPORT_PLAIN || !multishot.arm(connection)) {
+        this.receive(connection, group, true);
+        return;
+      }
+    } else multishot.ask(connection);
+    connection.receiving = true;
+    connection.receiveGroup = group;
+  }
+
+  /** An armed receive has ended before it brought what it was asked for. */
+  receiveOnce(connection: Connection): void {
+    if (connection.appends) {
+      connection.appends = false;
+      connection.receiving = false;
+      this.receiveMore(connection);
+    } else this.receiveSelected(connection, false);
   }
 
   /**
@@ -177,6 +210,11 @@ export class Sockets {
   receiveMore(connection: Connection): void {
     check(!connection.receiving && !connection.closing && connection.inBuffer !== BUFFER_NONE);
     connection.receiving = true;
+    if (connection.multishot !== MULTISHOT_NONE || connection.earlyCount > 0) {
+      connection.appends = true;
+      this.multishot.ask(connection);
+      return;
+    }
     if (TLS && connection.transport === TRANSPORT_TLS) {
       connection.receiveGroup = GROUP_SMALL;
       this.tls!.receive(connection, true, false);
@@ -404,6 +442,7 @@ export class Sockets {
     check(connection.pendingOps === 0);
     while (connection.segmentCount > 0) this.dropFirstSegment(connection);
     this.dropInput(connection);
+    this.multishot.drop(connection);
     this.buffers.free(connection.sentBuffer);
     this.buffers.free(connection.fileBuffer);
     if (connection.file !== null && connection.file.fd >= 0) this.releaseFile(connection.file);

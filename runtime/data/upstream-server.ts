@@ -30,6 +30,8 @@ export class Server {
   readonly hostLine: Uint8Array;
   /** Replaced as a whole when the name resolves anew; empty while it does not. */
   addresses: SocketAddress[] = [];
+  /** Whether its last answer fitted one small buffer. */
+  isBrief = false;
   idleTop: Connection | null = null;
   idleCount = 0;
 

@@ -359,7 +359,9 @@ export function release(loop: EventLoop, peer: Connection, route: Route): void {
   server.push(peer);
   loop.timers.set(peer.slot, route.idleTimeoutMs);
   if (peer.ringFlags === 0) loop.sockets.fix(peer);
-  if (!peer.receiving && !peer.starved) loop.sockets.receive(peer, loop.buffers.bodyGroup, true);
+  if (peer.receiving || peer.starved) return;
+  if (server.isBrief) loop.sockets.receiveNext(peer, loop.buffers.bodyGroup);
+  else loop.sockets.receive(peer, loop.buffers.bodyGroup, true);
 }
 
 export function onTimer(loop: EventLoop, peer: Connection): void {

@@ -149,3 +149,31 @@ test("a thousand pipelined requests in one piece are answered in order", async (
   await sending;
   client.close();
 });
+
+test("clients who send far ahead hold little, and take nobody's buffers", async () => {
+  const ahead = 150;
+  const requests = 60;
+  const next = request("GET /app/bytes/5", [`X-Padding: ${"x".repeat(500)}`]);
+  const eager = await Promise.all(
+    Array.from({ length: ahead }, () => RawClient.connect(server.port)),
+  );
+  // The second request finds a receive that stays armed, so the kernel takes what comes behind it.
+  for (const client of eager) {
+    await client.send(next);
+    assert.equal((await client.answer()).body.length, 5);
+    await client.send(request("GET /app/slow/1500"));
+  }
+  await Promise.all(eager.map((client) => client.send(next.repeat(requests))));
+  assert.equal((await exchange(server.port, next)).body.length, 5);
+  const { workers } = await server.stats();
+  const held = workers.reduce((sum, { buffersInUse }) => sum + buffersInUse, 0);
+  // Two of each exchange, and all of the group that armed receives take from.
+  assert.ok(held <= workers.length * 1024 + ahead * 4, `${held} buffers`);
+
+  for (const client of eager) {
+    assert.equal((await client.answer()).body.toString(), "slow");
+    for (let count = 0; count < requests; count++)
+      assert.equal((await client.answer()).body.length, 5);
+    client.close();
+  }
+});

@@ -8,7 +8,9 @@ import {
   BUFFER_NONE,
   Buffers,
   GROUP_LARGE,
+  GROUP_MULTISHOT,
   GROUP_SMALL,
+  GROUPS,
   LARGE_BYTES,
   SMALL_BYTES,
 } from "zproxy/runtime/data/buffers.ts";
@@ -16,8 +18,11 @@ import { RESPONSE_HEAD_GROWTH } from "zproxy/runtime/data/proxy-head.ts";
 import type { Mapping } from "zproxy/runtime/native.ts";
 import { type Random, withRandom } from "../lib/random.ts";
 
-const COUNTS = { small: 24, large: 12 };
-const ALL = COUNTS.small + COUNTS.large;
+const COUNTS = { small: 24, large: 12, multishot: 16 };
+const SHORT = COUNTS.small + COUNTS.multishot;
+const ALL = SHORT + COUNTS.large;
+/** The first id of each group. */
+const FIRST = [0, SHORT, COUNTS.small];
 const RING_ENTRIES = 8;
 const EXTRA_BYTES = 100;
 const STEPS = 200_000;
@@ -66,15 +71,14 @@ class KernelRing {
 }
 
 class Juggler {
-  private readonly rings = [new KernelRing(), new KernelRing()] as const;
+  private readonly rings = GROUPS.map(() => new KernelRing());
   private readonly buffers: Buffers;
   private readonly held: number[] = [];
   private readonly random: Random;
 
   constructor(random: Random) {
     this.random = random;
-    const [small, large] = this.rings;
-    const mappings = [small.mapping, large.mapping] as const;
+    const mappings = this.rings.map(({ mapping }) => mapping);
     this.buffers = new Buffers(ARENA, COUNTS, mappings, RING_ENTRIES);
   }
 
@@ -86,21 +90,21 @@ class Juggler {
     this.held.push(id);
   }
 
-  private receive(group: 0 | 1): void {
+  private receive(group: number): void {
     const { buffers } = this;
-    if (this.rings[group].count === 0) return;
-    const first = group === GROUP_SMALL ? 0 : COUNTS.small;
-    const bytes = group === GROUP_SMALL ? SMALL_BYTES : LARGE_BYTES;
+    const ring = this.rings[group]!;
+    if (ring.count === 0) return;
+    const first = FIRST[group]!;
+    const bytes = group === GROUP_LARGE ? LARGE_BYTES : SMALL_BYTES;
     const addressOf = (bid: number): number => buffers.addressOf(buffers.start(first + bid));
-    const bid = this.rings[group].take(addressOf, bytes);
+    const bid = ring.take(addressOf, bytes);
     const flags = CQE_F_BUFFER | (bid << CQE_BUFFER_SHIFT);
-    this.hold(buffers.received(group, flags), group === GROUP_SMALL);
+    this.hold(buffers.received(group, flags), group !== GROUP_LARGE);
   }
 
-  /** Both rings once round, so that their 16-bit tails move on. */
+  /** All rings once round, so that their 16-bit tails move on. */
   turnRings(): void {
-    this.receive(GROUP_SMALL);
-    this.receive(GROUP_LARGE);
+    for (const group of GROUPS) this.receive(group);
     while (this.held.length > 0) this.free();
     this.buffers.provide();
     this.expectAllAccounted();
@@ -116,7 +120,7 @@ class Juggler {
     const { buffers, random } = this;
     if (random.below(10) < freeing) this.free();
     if (random.below(10) === 0) buffers.free(BUFFER_NONE);
-    const action = random.below(6);
+    const action = random.below(7);
     if (action === 0) this.receive(GROUP_SMALL);
     else if (action === 1) this.receive(GROUP_LARGE);
     else if (action === 2) this.hold(buffers.takeSmall(), true);
@@ -124,21 +128,23 @@ class Juggler {
     else if (action === 4) {
       const bytes = random.pick([1, SMALL_BYTES, SMALL_BYTES + 1, LARGE_BYTES]);
       this.hold(buffers.takeFor(bytes), bytes <= SMALL_BYTES);
-    } else buffers.provide();
+    } else if (action === 5) this.receive(GROUP_MULTISHOT);
+    else buffers.provide();
   }
 
   expectAllAccounted(): void {
     const { buffers, held, rings } = this;
     assert.equal(buffers.inUse, held.length);
-    for (const group of [GROUP_SMALL, GROUP_LARGE] as const)
-      assert.equal(buffers.available(group), rings[group].count);
+    for (const group of GROUPS) assert.equal(buffers.available(group), rings[group]!.count);
   }
 
   /** Takes every buffer out of its place: all are there, each once. */
   expectEachOnce(): void {
     const { buffers, rings } = this;
-    while (rings[GROUP_SMALL].count > 0) this.receive(GROUP_SMALL);
-    while (rings[GROUP_LARGE].count > 0) this.receive(GROUP_LARGE);
+    for (let rounds = 0; rounds < ALL; rounds++) {
+      for (const group of GROUPS) while (rings[group]!.count > 0) this.receive(group);
+      buffers.provide();
+    }
     for (let count = 0; count < ALL; count++) {
       this.hold(buffers.takeSmall(), true);
       this.hold(buffers.takeLarge(), false);
@@ -173,8 +179,7 @@ test("the rings go on when their tails wrap", async () => {
 });
 
 test("no two buffers overlap, each has room for what is written around it", () => {
-  const [small, large] = [ringMapping(), ringMapping()];
-  const buffers = new Buffers(ARENA, COUNTS, [small, large], RING_ENTRIES);
+  const buffers = new Buffers(ARENA, COUNTS, GROUPS.map(ringMapping), RING_ENTRIES);
   let end = 0;
   for (let id = 0; id < ALL; id++) {
     const start = buffers.start(id);
@@ -189,8 +194,7 @@ test("no two buffers overlap, each has room for what is written around it", () =
 });
 
 test("what fits into no buffer gets none", () => {
-  const [small, large] = [ringMapping(), ringMapping()];
-  const buffers = new Buffers(ARENA, COUNTS, [small, large], RING_ENTRIES);
+  const buffers = new Buffers(ARENA, COUNTS, GROUPS.map(ringMapping), RING_ENTRIES);
   assert.equal(buffers.takeFor(LARGE_BYTES + 1), BUFFER_NONE);
   assert.equal(buffers.inUse, 0);
 });
@@ -198,8 +202,7 @@ test("what fits into no buffer gets none", () => {
 declare const CHECKS: boolean;
 
 test("a buffer that is given back too often is noticed, where there are checks", () => {
-  const [small, large] = [ringMapping(), ringMapping()];
-  const buffers = new Buffers(ARENA, COUNTS, [small, large], RING_ENTRIES);
+  const buffers = new Buffers(ARENA, COUNTS, GROUPS.map(ringMapping), RING_ENTRIES);
   const id = buffers.takeSmall();
   const release = (): void => {
     for (let count = 0; count <= RING_ENTRIES + 1; count++) buffers.free(id);

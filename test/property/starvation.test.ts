@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arenaBytes, Buffers } from "../../runtime/data/buffers.ts";
+import { arenaBytes, Buffers, GROUPS } from "../../runtime/data/buffers.ts";
 import * as client from "../../runtime/data/client.ts";
 import {
   type Connection,
@@ -22,7 +22,7 @@ const RING_ENTRIES = 8;
 const SLOTS = 64;
 /** The others are kept for upstreams. */
 const CLIENTS = 56;
-const COUNTS = { small: RING_ENTRIES, large: RING_ENTRIES };
+const COUNTS = { small: RING_ENTRIES, large: RING_ENTRIES, multishot: 0 };
 /** IORING_CQE_F_BUFFER and the buffer's index above it. */
 const BUFFER_SHIFT = 16;
 
@@ -39,7 +39,7 @@ class Starvation {
   readonly sockets: Sockets;
 
   constructor() {
-    const rings = [mapping(RING_ENTRIES * 16), mapping(RING_ENTRIES * 16)] as const;
+    const rings = GROUPS.map(() => mapping(RING_ENTRIES * 16));
     this.buffers = new Buffers(mapping(arenaBytes(COUNTS, 0)), COUNTS, rings, RING_ENTRIES);
     const ring = { push: (...sqe: number[]) => this.received.push(sqe[7] as number) };
     this.sockets = new Sockets(

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arenaBytes, BUFFER_NONE, Buffers } from "../../runtime/data/buffers.ts";
+import { arenaBytes, BUFFER_NONE, Buffers, GROUPS } from "../../runtime/data/buffers.ts";
 import { ConnectionTable, ROLE_CLIENT } from "../../runtime/data/connection.ts";
 import { Ring } from "../../runtime/data/ring.ts";
 import { Sockets } from "../../runtime/data/sockets.ts";
@@ -23,7 +23,7 @@ import {
 const OWNER = 7;
 /** More than the socket buffers of both sides take. */
 const SEGMENT_BYTES = 24 * 1024 * 1024;
-const COUNTS = { small: 8, large: 2 };
+const COUNTS = { small: 8, large: 2, multishot: 0 };
 const RING_ENTRIES = 8;
 const TURN_MS = 25;
 const TURNS = 200;
@@ -39,7 +39,7 @@ test("a send to a peer that does not read completes with what went out", () => {
     const provided = (group: number) =>
       succeedMemory(addon.ringBuffers(memory.handle, group, RING_ENTRIES));
     const mapping = succeedMemory(addon.map(OWNER, arenaBytes(COUNTS, SEGMENT_BYTES), false));
-    const buffers = new Buffers(mapping, COUNTS, [provided(0), provided(1)], RING_ENTRIES);
+    const buffers = new Buffers(mapping, COUNTS, GROUPS.map(provided), RING_ENTRIES);
     const table = new ConnectionTable(1);
     const sockets = new Sockets(
       ring,

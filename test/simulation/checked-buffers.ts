@@ -15,19 +15,11 @@ export class CheckedBuffers extends Buffers {
   constructor(
     arena: Mapping,
     counts: BufferCounts,
-    rings: readonly [Mapping, Mapping],
+    rings: readonly Mapping[],
     ringEntries: number,
   ) {
     super(arena, counts, rings, ringEntries);
-    this.isFree = new Uint8Array(counts.small + counts.large);
-  }
-
-  override takeSmall(): number {
-    return this.noteTaken(super.takeSmall());
-  }
-
-  override takeLarge(): number {
-    return this.noteTaken(super.takeLarge());
+    this.isFree = new Uint8Array(counts.small + counts.multishot + counts.large);
   }
 
   override free(id: number): void {
@@ -40,7 +32,8 @@ export class CheckedBuffers extends Buffers {
   }
 
   /** The base class takes some before there is anything to note. */
-  private noteTaken(id: number): number {
+  protected override take(group: number): number {
+    const id = super.take(group);
     if (id !== BUFFER_NONE && this.isFree !== undefined) this.isFree[id] = 0;
     return id;
   }

@@ -21,6 +21,7 @@ import {
   IORING_OP_READ,
   IORING_OP_RECV,
   IORING_OP_SEND,
+  IORING_RECV_MULTISHOT,
   IOSQE_BUFFER_SELECT,
   POLLERR,
   POLLHUP,
@@ -116,7 +117,14 @@ function receiveBytes(kernel: Kernel, socket: SocketFile, operation: Operation, 
   const count = share(kernel, Math.min(buffer.bytes, wire.inboundBytes));
   wire.receive(memory.arenaBytes, buffer.start, count);
   const flags = IORING_CQE_F_BUFFER | (buffer.bid << IORING_CQE_BUFFER_SHIFT);
-  endReceive(kernel, socket, operation, count, flags);
+  const staysArmed = (sqe.ioprio & IORING_RECV_MULTISHOT) !== 0;
+  if (!staysArmed || chance(kernel.random, kernel.faults.receiveEnds)) {
+    endReceive(kernel, socket, operation, count, flags);
+    return;
+  }
+  kernel.trace?.(`${what}: ${count}, and goes on`);
+  memory.post(sqe.slot, sqe.opGeneration, count, flags | IORING_CQE_F_MORE);
+  kernel.wake(operation); // for what is left, or for the end
 }
 
 function endSend(kernel: Kernel, socket: SocketFile, operation: Operation, result: number): void {

@@ -29,6 +29,8 @@ export interface Faults {
   cutSubmission: number;
   /** A multishot accept ends with the connection that it brings. */
   acceptEnds: number;
+  /** A multishot receive ends with the bytes that it brings. */
+  receiveEnds: number;
   /** An accept fails: EMFILE, ENFILE, ECONNABORTED, ECANCELED. */
   acceptFails: number;
   /** sendfile takes nothing though there is room. */
@@ -54,6 +56,7 @@ export const NO_FAULTS: Readonly<Faults> = {
   wakeUp: 0,
   cutSubmission: 0,
   acceptEnds: 0,
+  receiveEnds: 0,
   acceptFails: 0,
   sendfileAgain: 0,
   openAgain: 0,

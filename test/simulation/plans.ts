@@ -25,6 +25,7 @@ export interface RunPlan {
   readonly slotCountMax: number;
   readonly fdMax: number;
   readonly fixedFileCount: number;
+  readonly multishot: boolean;
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
   /** The first server of each group is found unhealthy. */
@@ -78,6 +79,7 @@ const BENIGN = [
   "wakeUp",
   "cutSubmission",
   "acceptEnds",
+  "receiveEnds",
   "acceptFails",
   "sendfileAgain",
   "openAgain",
@@ -105,7 +107,9 @@ export function drawRun(random: Random): RunPlan {
   const excuse = Object.entries(scarce).find(([, isScarce]) => isScarce)?.[0] ?? null;
   return {
     faults: drawFaults(random),
-    counts: fewBuffers ? { small: 12, large: 5 } : { small: 64, large: 32 },
+    counts: fewBuffers
+      ? { small: 12, large: 5, multishot: 3 }
+      : { small: 64, large: 32, multishot: random.pick([2, 8, 32]) },
     bufferRingEntries: fewBuffers ? 2 : random.pick([2, 4, 8]),
     sqEntries: random.pick([4, 16, 64]),
     cqEntries: random.pick([4, 32, 128]),
@@ -113,6 +117,7 @@ export function drawRun(random: Random): RunPlan {
     connectionsMax,
     sickServers: chance(random, 0.1),
     fixedFileCount: random.pick([0, 64, 64, 3]),
+    multishot: chance(random, 0.8),
     fdMax: chance(random, 0.1) ? random.between(12, 20) : 128,
     excuse,
     latencyUs: random.pick([10, 300, 5000, 40_000]),

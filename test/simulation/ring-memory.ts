@@ -14,6 +14,7 @@ import {
   RING_OFFSET_SQ_TAIL,
   SQE_WORDS,
 } from "zproxy/native/abi.ts";
+import { GROUPS } from "zproxy/runtime/data/buffers.ts";
 import type { Mapping, RingMemory } from "zproxy/runtime/native.ts";
 import { Violation } from "./faults.ts";
 
@@ -68,14 +69,15 @@ export class SharedMemory {
   readonly ring: RingMemory;
   readonly arena: Mapping;
   readonly arenaBytes: Buffer;
-  readonly bufferRings: readonly [Mapping, Mapping];
+  readonly bufferRings: readonly Mapping[];
   private readonly words: Int32Array;
   private readonly sqes: Int32Array;
   private readonly sqEntries: number;
   private readonly cqEntries: number;
   private readonly bufferEntries: number;
-  private readonly ringTails = [0, 0];
-  private readonly provided: [Provided[], Provided[]] = [[], []];
+  /** By group. */
+  private readonly ringTails = GROUPS.map(() => 0);
+  private readonly provided: readonly Provided[][] = GROUPS.map(() => []);
   private readonly holds = new Set<Hold>();
   /** Completions that found the CQ full (IORING_FEAT_NODROP). */
   private readonly backlog: [number, number, number, number][] = [];
@@ -104,7 +106,7 @@ export class SharedMemory {
       const buffer = new ArrayBuffer(bufferEntries * 16);
       return { buffer, addressLow: 0, addressHigh: 0, pages: 0 };
     };
-    this.bufferRings = [bufferRing(), bufferRing()];
+    this.bufferRings = GROUPS.map(bufferRing);
   }
 
   get unsubmitted(): number {
@@ -180,8 +182,8 @@ export class SharedMemory {
 
   /** Takes over the buffers that the runtime has put into the rings. */
   takeProvided(): void {
-    for (const group of [0, 1] as const) {
-      const ring = this.bufferRings[group].buffer;
+    for (const group of GROUPS) {
+      const ring = this.bufferRings[group]!.buffer;
       const tail = new Uint16Array(ring)[BUF_RING_TAIL_U16]!;
       if (tail === this.ringTails[group]) continue;
       const words = new Int32Array(ring);
@@ -194,14 +196,14 @@ export class SharedMemory {
     }
   }
 
-  private takeOne(group: 0 | 1, start: number, bytes: number, bid: number): void {
-    const provided = this.provided[group];
+  private takeOne(group: number, start: number, bytes: number, bid: number): void {
+    const provided = this.provided[group]!;
     const end = start + bytes;
     if (start < 0 || bytes <= 0 || end > this.arenaBytes.length)
       throw new Violation(`provided buffer ${bid} of group ${group} is outside the arena`);
     if (provided.length === this.bufferEntries)
       throw new Violation(`group ${group} holds more buffers than its ring`);
-    for (const other of this.provided[0].concat(this.provided[1])) {
+    for (const other of this.provided.flat()) {
       if (start < other.start + other.bytes && other.start < end)
         throw new Violation(`buffer ${bid} of group ${group} is provided twice`);
     }
@@ -214,12 +216,12 @@ export class SharedMemory {
   }
 
   hasProvided(group: number): boolean {
-    return this.provided[group as 0 | 1].length > 0;
+    return this.provided[group]!.length > 0;
   }
 
   /** The next buffer of a group; asserts that nobody has written to it. */
   selectBuffer(group: number): Provided {
-    const buffer = this.provided[group as 0 | 1].shift()!;
+    const buffer = this.provided[group]!.shift()!;
     this.expectPoison(buffer.start, buffer.start + buffer.bytes, `provided buffer ${buffer.bid}`);
     return buffer;
   }

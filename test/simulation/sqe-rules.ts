@@ -15,6 +15,7 @@ import {
   IORING_OP_READ,
   IORING_OP_RECV,
   IORING_OP_SEND,
+  IORING_RECV_MULTISHOT,
   IORING_RECVSEND_POLL_FIRST,
   IOSQE_BUFFER_SELECT,
   IOSQE_FIXED_FILE,
@@ -26,6 +27,7 @@ import {
   SOCK_NONBLOCK,
   SOCKADDR_IN_BYTES,
 } from "zproxy/native/abi.ts";
+import { GROUP_MULTISHOT, GROUPS } from "zproxy/runtime/data/buffers.ts";
 import { Violation } from "./faults.ts";
 import type { Sqe } from "./ring-memory.ts";
 
@@ -67,11 +69,14 @@ function hasNoAddress({ addrLow, addrHigh }: Sqe): boolean {
 }
 
 function isReceive(sqe: Sqe): boolean {
-  const plainFlags = (sqe.ioprio & ~IORING_RECVSEND_POLL_FIRST) === 0 && sqe.opFlags === 0;
-  if (!plainFlags || !hasNoOffset(sqe)) return false;
+  const known = IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT;
+  if ((sqe.ioprio & ~known) !== 0 || sqe.opFlags !== 0 || !hasNoOffset(sqe)) return false;
   const flags = sqe.flags & ~IOSQE_FIXED_FILE;
+  const isMultishot = (sqe.ioprio & IORING_RECV_MULTISHOT) !== 0;
+  // A group of their own: what an armed receive takes, nobody else may be waiting for.
+  if ((sqe.bufferGroup === GROUP_MULTISHOT) !== isMultishot) return false;
   if (flags === IOSQE_BUFFER_SELECT)
-    return hasNoAddress(sqe) && sqe.len === 0 && (sqe.bufferGroup === 0 || sqe.bufferGroup === 1);
+    return hasNoAddress(sqe) && sqe.len === 0 && GROUPS.some((it) => it === sqe.bufferGroup);
   return flags === 0 && sqe.addr >= 0 && sqe.len > 0 && sqe.bufferGroup === 0;
 }
 

@@ -24,6 +24,7 @@ import {
   IORING_RECVSEND_POLL_FIRST,
   IOSQE_BUFFER_SELECT,
   IOSQE_FIXED_FILE,
+  USER_OP_RECEIVE,
 } from "zproxy/native/abi.ts";
 import { endReceive, lacksBuffer, tryNow } from "./completions.ts";
 import {
@@ -184,7 +185,8 @@ function takeClose(kernel: Kernel, operation: Operation): void {
 function takeCancel(kernel: Kernel, operation: Operation): void {
   const { sqe, what } = operation;
   if (sqe.fd < 0) {
-    cancelAccept(kernel, operation);
+    if (sqe.addrHigh >>> 24 === USER_OP_RECEIVE) cancelReceive(kernel, operation);
+    else cancelAccept(kernel, operation);
     return;
   }
   // Struck out of the owner table already: the close stands behind it in the queue.
@@ -192,14 +194,30 @@ function takeCancel(kernel: Kernel, operation: Operation): void {
   if (socket.kind !== "socket" || socket.slot !== sqe.slot)
     throw new Violation(`${what}: not a socket of its own`);
   const { waiting } = socket;
-  for (const other of waiting) {
-    // One that could complete may still do so; the end of another may take its time.
-    if (other.queued && chance(kernel.random, kernel.faults.reorder)) tryNow(kernel, other);
-    if (other.done) continue;
-    socket.forget(other);
-    cancel(kernel, other);
-  }
+  for (const other of waiting) cancelOn(kernel, socket, other);
   kernel.finish(operation, waiting.length === 0 ? -ENOENT : waiting.length);
+}
+
+function cancelOn(kernel: Kernel, socket: SocketFile, operation: Operation): void {
+  // One that could complete may still do so; the end of another may take its time.
+  if (operation.queued && chance(kernel.random, kernel.faults.reorder)) tryNow(kernel, operation);
+  if (operation.done) return;
+  socket.forget(operation);
+  cancel(kernel, operation);
+}
+
+/** The receive with this user_data; nothing else of its socket. */
+function cancelReceive(kernel: Kernel, operation: Operation): void {
+  const { addrLow, addrHigh } = operation.sqe;
+  for (const descriptor of kernel.fds) {
+    if (descriptor?.kind !== "socket" || descriptor.receive === null) continue;
+    const { receive } = descriptor;
+    if (receive.sqe.slot !== addrLow || receive.sqe.opGeneration !== addrHigh) continue;
+    cancelOn(kernel, descriptor, receive);
+    kernel.finish(operation, 0);
+    return;
+  }
+  kernel.finish(operation, -ENOENT);
 }
 
 function cancel(kernel: Kernel, operation: Operation): void {

@@ -11,6 +11,7 @@ import { ConnectionTable } from "zproxy/runtime/data/connection.ts";
 import { ConnectionLimit } from "zproxy/runtime/data/connection-limit.ts";
 import { EventLoop } from "zproxy/runtime/data/event-loop.ts";
 import { FileStore } from "zproxy/runtime/data/file-store.ts";
+import { MULTISHOT_ARMED } from "zproxy/runtime/data/multishot.ts";
 import type { RateLimiter } from "zproxy/runtime/data/rate-limiter.ts";
 import { Ring } from "zproxy/runtime/data/ring.ts";
 import { Route } from "zproxy/runtime/data/route.ts";
@@ -48,6 +49,8 @@ export interface WorldSettings {
   readonly fdMax: number;
   /** Connections below this slot can be registered with the ring. */
   readonly fixedFileCount: number;
+  /** Receives may stay armed. */
+  readonly multishot: boolean;
   readonly rateLimiter: RateLimiter | null;
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
@@ -103,7 +106,7 @@ export class World {
     const { sqEntries, cqEntries } = settings;
     this.memory = new SharedMemory(arena, sqEntries, cqEntries, bufferRingEntries);
     const { memory, schedule } = this;
-    const { fixedFileCount } = settings;
+    const { fixedFileCount, multishot } = settings;
     this.kernel = new Kernel(
       memory,
       schedule,
@@ -127,7 +130,7 @@ export class World {
     kernel.owners[wakeFd] = OWNER + 1;
     this.loop = new EventLoop({
       owner: OWNER,
-      ring: new Ring(memory.ring, (...args) => this.enter(...args), fixedFileCount),
+      ring: new Ring(memory.ring, (...args) => this.enter(...args), fixedFileCount, multishot),
       buffers: this.buffers,
       table: this.table,
       slotCountMax: settings.slotCountMax,
@@ -180,8 +183,13 @@ export class World {
   private enter(toSubmit: number, minComplete: number, timeoutMs: number): number {
     if (this.schedule.now > this.settings.secondsMax * 1e6) throw new Violation("it never ends");
     const { buffers, table } = this;
-    if (buffers.inUse > table.inUse * BUFFERS_PER_SLOT_MAX)
+    // What comes early lies in the group of armed receives.
+    if (buffers.inUse > table.inUse * BUFFERS_PER_SLOT_MAX + this.settings.counts.multishot)
       throw new Violation(`${buffers.inUse} buffers in use by ${table.inUse} connections`);
+    for (const { slot, multishot, earlyCount } of table.list) {
+      if (multishot === MULTISHOT_ARMED && earlyCount > 1)
+        throw new Violation(`slot ${slot} is sent ${earlyCount} buffers ahead, and takes more`);
+    }
     const result = this.kernel.enter(toSubmit, minComplete, timeoutMs);
     this.tickClock();
     return result;
