@@ -7,6 +7,7 @@ import { dirname, resolve } from "node:path";
 import { mimes } from "mrmime";
 import type { FileRouteSettings, Program } from "../data/api.ts";
 import { ByteMap } from "../data/byte-map.ts";
+import { READY_BYTES_MAX } from "../data/file-entry.ts";
 import { FileStore } from "../data/file-store.ts";
 import type { Route } from "../data/route.ts";
 import type { Addon } from "../native.ts";
@@ -110,9 +111,9 @@ class FolderReader {
   }
 }
 
-/** Bytes of arena that `placeMemoryFiles` fills. */
+/** Bytes of arena that `placeMemoryFiles` fills at most. */
 export function memoryBytes(files: readonly MemoryFile[]): number {
-  return files.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
+  return files.reduce((sum, { content }) => sum + READY_BYTES_MAX + (content?.length ?? 0), 0);
 }
 
 /** Copies the files into the arena from `start` and makes their routes know them. */
@@ -126,15 +127,15 @@ export function placeMemoryFiles(
   const nowSecs = Math.floor(Date.now() / 1000);
   let at = start;
   for (const { route, key, content, mtimeNs } of files) {
-    const entry = store.addMemoryFile(at);
+    const entry = store.addMemoryFile();
     const type = store.typeOf(key, 0, key.length);
     const mtimeSecs = mtimeNs / NANOS;
     const length = content?.length ?? 0;
     entry.describe(type, length, Number(mtimeSecs), Number(mtimeNs - mtimeSecs * NANOS), nowSecs);
     entry.forbidden = content === null;
-    if (content !== null) bytes.set(content, at);
-    at += length;
+    if (content !== null) at = entry.place(bytes, at, content);
     const owner = routes[route]!;
+    if (!owner.isDirectory) owner.memoryFile = entry;
     owner.memory ??= new ByteMap();
     owner.memory.set(key, store.memory.length - 1);
   }

@@ -18,7 +18,7 @@ import { type Connection, RESPONSE_BODY, RESPONSE_NONE, TRANSPORT_TLS } from "./
 import type { EventLoop } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
 import { judgeConditions, rangeRecord, valueEnd, valueStart } from "./file-conditions.ts";
-import type { FileEntry } from "./file-entry.ts";
+import { type FileEntry, READY_DATE } from "./file-entry.ts";
 import {
   parseRanges,
   RANGE_COUNT_MAX,
@@ -74,7 +74,13 @@ export function answer(loop: EventLoop, connection: Connection, file: FileEntry)
   else if (count === 1) {
     const { ranges } = connection;
     sendRange(loop, connection, file, ranges![0]!, ranges![1]!, true);
-  } else sendRange(loop, connection, file, 0, file.size, false);
+  } else answerWhole(loop, connection, file);
+}
+
+/** Answers with all of `file`, one use of which becomes the connection's: nothing is asked of it. */
+export function answerWhole(loop: EventLoop, connection: Connection, file: FileEntry): void {
+  connection.file = file;
+  sendRange(loop, connection, file, 0, file.size, false);
 }
 
 /** Answers with an error; the file and its buffer are given back. */
@@ -184,6 +190,10 @@ function sendRange(
 ): void {
   const { sockets } = loop;
   const size = connection.isHead ? 0 : to - from;
+  if (file.fd < 0 && !partial && client.connectionLine(connection).length === 0) {
+    sendReady(loop, connection, file, size);
+    return;
+  }
   if (file.fd >= 0 && size > 0 && size <= READ_BYTES_MAX) {
     readBehindHead(loop, connection, file, from, to, partial);
     return;
@@ -209,6 +219,28 @@ function sendRange(
     connection.rangeCount = 0;
     startSending(loop, connection, from, to);
   }
+}
+
+/** Sends a file in memory behind its ready head, short ones with it in one piece. */
+function sendReady(loop: EventLoop, connection: Connection, file: FileEntry, size: number): void {
+  const { bytes, sockets, replies } = loop;
+  const { readyStart, bodyStart } = file;
+  observer.answer(loop, connection, 200);
+  if (file.readySecs !== replies.nowSecs) {
+    file.readySecs = replies.nowSecs;
+    replies.writeDateText(readyStart + READY_DATE);
+  }
+  const copied = size <= COPY_BYTES_MAX ? size : 0;
+  const count = bodyStart - readyStart + copied;
+  const start = sockets.compose(connection, count);
+  if (start < 0) {
+    client.abort(loop, connection);
+    return;
+  }
+  bytes.copyWithin(start, readyStart, readyStart + count);
+  sockets.extend(connection, start + count);
+  if (copied < size) sockets.queue(connection, BUFFER_NONE, bodyStart, bodyStart + size);
+  end(loop, connection);
 }
 
 /** Takes a buffer of its own: until the body is in it, nothing of it may be in the send queue. */

@@ -3,11 +3,17 @@
 
 import { ascii, writeBytes, writeDecimal } from "./bytes.ts";
 import type { Validators } from "./file-conditions.ts";
-import { writeHttpDate } from "./http-date.ts";
+import { HTTP_DATE_BYTES, writeHttpDate } from "./http-date.ts";
 
 /** Longest content type that fits. */
 export const TYPE_BYTES_MAX = 256;
 const HEAD_BYTES = 512;
+
+const READY = ascii(`HTTP/1.1 200 OK\r\nDate: ${" ".repeat(HTTP_DATE_BYTES)}\r\n`);
+/** Where in a ready head the date goes. */
+export const READY_DATE = READY.length - HTTP_DATE_BYTES - 2;
+/** The longest ready head. */
+export const READY_BYTES_MAX = READY.length + HEAD_BYTES + 2;
 
 const CONTENT_TYPE = ascii("Content-Type: ");
 const LAST_MODIFIED = ascii("\r\nLast-Modified: ");
@@ -21,8 +27,11 @@ const DASH = 0x2d;
 export class FileEntry implements Validators {
   /** The open file, or -1 for one in memory. */
   fd = -1;
-  /** Arena offset of a file in memory. */
+  /** Arena offset of a file in memory, and of the ready head before it, which a `Date` is in. */
   bodyStart = 0;
+  readyStart = 0;
+  /** The second that the ready head's `Date` tells. */
+  readySecs = -1;
   /** A name in memory mode that answers 403: it leads out of the root, or can't be read. */
   forbidden = false;
   size = 0;
@@ -97,6 +106,19 @@ export class FileEntry implements Validators {
     at = writeBytes(head, at, CONTENT_LENGTH);
     at = writeDecimal(head, at, size);
     this.headEnd = writeBytes(head, at, LINE_END);
+  }
+
+  /**
+   * Puts a file in memory into the arena at `to`, behind the head of an answer with all of it, to
+   * which only the date is missing. Returns the end of both.
+   */
+  place(bytes: Uint8Array, to: number, content: Uint8Array): number {
+    this.readyStart = to;
+    let at = writeBytes(bytes, to, READY);
+    at = this.writeLines(bytes, at, 0, this.headEnd);
+    this.bodyStart = writeBytes(bytes, at, LINE_END);
+    bytes.set(content, this.bodyStart);
+    return this.bodyStart + content.length;
   }
 
   /** Copies the printed lines from `start` to `end` and returns the copy's end. */

@@ -39,10 +39,9 @@ export class FileStore {
     return index < 0 ? DEFAULT_TYPE : this.types[index]!;
   }
 
-  /** Adds a memory file that begins at the arena's `start`; the caller describes it. */
-  addMemoryFile(start: number): FileEntry {
+  /** Adds a memory file; the caller describes and places it. */
+  addMemoryFile(): FileEntry {
     const entry = new FileEntry(0);
-    entry.bodyStart = start;
     this.memory.push(entry);
     return entry;
   }

@@ -31,7 +31,7 @@ import { writeBytes } from "./bytes.ts";
 import * as client from "./client.ts";
 import { type Connection, REQUEST_DONE, RESPONSE_WAITING } from "./connection.ts";
 import { type EventLoop, OPEN_HOW_BENEATH, OPEN_HOW_PLAIN } from "./event-loop.ts";
-import { answer, refuse } from "./file-answer.ts";
+import { answer, answerWhole, refuse } from "./file-answer.ts";
 import { conditionsBytes, copyConditions, hasConditions } from "./file-conditions.ts";
 import { HEX_VALUE } from "./http1-classes.ts";
 import type { Route } from "./route.ts";
@@ -62,6 +62,10 @@ export function begin(loop: EventLoop, connection: Connection, route: Route): vo
     // GET with a body: allowed, without meaning (RFC 9110 §9.3.1). Close rather than wait for it.
     connection.keepAlive = false;
     connection.linger = true;
+  }
+  if (route.memoryFile !== null && !hasConditions(request.fields)) {
+    answerWhole(loop, connection, route.memoryFile);
+    return;
   }
   // The path, room for an index and a zero behind it, then the conditions.
   const pathBytes = route.isDirectory ? restEnd - restStart : route.filePath.length;

@@ -2,6 +2,7 @@
 // into arena bytes from texts prepared at start.
 
 import { ascii, writeBytes, writeDecimal } from "./bytes.ts";
+import { HTTP_DATE_BYTES } from "./http-date.ts";
 
 const REASONS: ReadonlyMap<number, string> = new Map([
   [200, "OK"],
@@ -54,7 +55,7 @@ const HEX = ascii("0123456789abcdef");
 export class ReplyWriter {
   private readonly bytes: Uint8Array;
   /** IMF-fixdate (RFC 9110 §5.6.7) of the current second. */
-  private readonly date = new Uint8Array(29);
+  private readonly date = new Uint8Array(HTTP_DATE_BYTES);
   /** The wall clock's second. */
   nowSecs = -1;
   /** What a 416 says the size of the file is. */
@@ -77,6 +78,11 @@ export class ReplyWriter {
     if (secs === this.nowSecs) return;
     this.nowSecs = secs;
     this.date.set(ascii(new Date(secs * 1000).toUTCString()));
+  }
+
+  /** Writes the date alone. */
+  writeDateText(to: number): void {
+    writeBytes(this.bytes, to, this.date);
   }
 
   /** Writes `Date: …` and returns its end. */

@@ -5,6 +5,7 @@ import type { ClientAddress, PolicyRequest, RouteLimits, RouteSettings } from ".
 import type { ByteMap } from "./byte-map.ts";
 import { ascii } from "./bytes.ts";
 import type { ConditionRequest } from "./conditions.ts";
+import type { FileEntry } from "./file-entry.ts";
 import { routeHashOf } from "./rate-limiter.ts";
 import type { UpstreamGroup } from "./upstream-server.ts";
 
@@ -44,6 +45,8 @@ export class Route {
   isDirectory = false;
   /** Memory mode: path below the root → index of the file. */
   memory: ByteMap | null = null;
+  /** The one file in memory of a route to a single file. */
+  memoryFile: FileEntry | null = null;
 
   constructor(settings: RouteSettings, groups: readonly UpstreamGroup[], place = 0) {
     const { limits } = settings;

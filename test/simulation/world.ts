@@ -10,6 +10,7 @@ import { ByteMap } from "zproxy/runtime/data/byte-map.ts";
 import { ConnectionTable } from "zproxy/runtime/data/connection.ts";
 import { ConnectionLimit } from "zproxy/runtime/data/connection-limit.ts";
 import { EventLoop } from "zproxy/runtime/data/event-loop.ts";
+import { READY_BYTES_MAX } from "zproxy/runtime/data/file-entry.ts";
 import { FileStore } from "zproxy/runtime/data/file-store.ts";
 import { MULTISHOT_ARMED } from "zproxy/runtime/data/multishot.ts";
 import type { RateLimiter } from "zproxy/runtime/data/rate-limiter.ts";
@@ -260,11 +261,10 @@ export class World {
       for (const [path, { bytes }] of disk.files) {
         if (!path.startsWith(`${settings.path}/`)) continue;
         const key = Buffer.from(path.slice(settings.path.length + 1));
-        const entry = store.addMemoryFile(at);
+        const entry = store.addMemoryFile();
         const type = store.typeOf(key, 0, key.length);
         entry.describe(type, bytes.length, MTIME_SECS, MTIME_NANOS, this.settings.realtimeSecs);
-        this.buffers.bytes.set(bytes, at);
-        at += bytes.length;
+        at = entry.place(this.buffers.bytes, at, bytes);
         route.memory.set(key, store.memory.length - 1);
       }
     });
@@ -301,7 +301,7 @@ function memoryFileBytes(program: Program, disk: Disk): number {
   for (const route of program.routes) {
     if (route.kind !== "file" || route.mode !== "memory") continue;
     for (const [path, { bytes }] of disk.files)
-      if (path.startsWith(`${route.path}/`)) sum += bytes.length;
+      if (path.startsWith(`${route.path}/`)) sum += READY_BYTES_MAX + bytes.length;
   }
   return sum;
 }
