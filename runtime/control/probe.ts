@@ -130,7 +130,6 @@ export class Probe implements RequestProbe {
     const { client, head, program } = this;
     const { isTrustedProxy } = program.server;
     const text = ascii(peer);
-    head.isForwarded = false;
     if (!client.parse(text, 0, text.length)) throw new Error(`not an address: ${peer}`);
     if (isTrustedProxy?.(client) === true) {
       head.isForwarded = true;

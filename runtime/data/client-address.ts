@@ -23,14 +23,15 @@ export function readPeerAddress(loop: EventLoop, connection: Connection): boolea
 }
 
 /**
- * Reads the address of the request's client into `loop.clientAddress`: the peer's, or the one that
- * trusted proxies have named. False when the kernel does not know the peer any more: the connection
- * has broken off.
+ * Reads the address of the request's client into `loop.clientAddress`, once: the peer's, or the one
+ * that trusted proxies have named. False when the kernel does not know the peer any more: the
+ * connection has broken off.
  */
 export function readClientAddress(loop: EventLoop, connection: Connection): boolean {
   const { clientAddress, isTrustedProxy, request } = loop;
-  request.isForwarded = false;
+  if (request.isClientKnown) return true;
   if (!readPeerAddress(loop, connection)) return false;
+  request.isClientKnown = true;
   if (isTrustedProxy === null || !isTrustedProxy(clientAddress)) return true;
   request.isForwarded = true;
   followForwardedFor(request.bytes, request.fields, isTrustedProxy, clientAddress);

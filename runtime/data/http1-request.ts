@@ -78,7 +78,9 @@ export class RequestHead {
   /** Asks for another protocol, which is passed on (RFC 9110 §7.8): a GET without a body. */
   wantsUpgrade = false;
 
-  /** Comes from a trusted proxy; set by `readClientAddress`, where it matters. */
+  /** Whom it is from has been read; set by `readClientAddress`, where it matters. */
+  isClientKnown = false;
+  /** Comes from a trusted proxy; false while nobody has looked. */
   isForwarded = false;
   /** It came over TLS; set by who forwards it. */
   isSecure = false;
@@ -94,6 +96,8 @@ export class RequestHead {
    */
   scan(start: number, end: number, scratch: number): number {
     const bytes = this.bytes;
+    this.isClientKnown = false;
+    this.isForwarded = false;
     let at = start;
     while (bytes[at] === CR && bytes[at + 1] === LF && at - start < 4) at += 2; // RFC 9112 §2.2
     this.methodStart = at;

@@ -40,6 +40,8 @@ export function begin(loop: EventLoop, connection: Connection, route: Route): vo
     client.abort(loop, connection);
     return;
   }
+  // What was checked may not have been about the client, but its upstream is told of it.
+  if (loop.isTrustedProxy !== null) readClientAddress(loop, connection);
   connection.responseState = RESPONSE_WAITING;
   connection.isIdempotent = isIdempotent(loop);
   connection.wantsUpgrade = loop.request.wantsUpgrade;

@@ -21,9 +21,8 @@ export function checkRoute(
     return lineBytes > limits.maxRequestHeaderSize ? 414 : 431;
   }
   if (waitedTicks > 0 && waitedTicks << 7 > route.headerTimeoutMs) return 408;
-  if (route.needsClient || (route.isProxy && loop.isTrustedProxy !== null)) {
-    const known = readClientAddress(loop, connection);
-    if (!known && route.needsClient) return 403;
+  if (route.needsClient) {
+    if (!readClientAddress(loop, connection)) return 403;
     if (route.allowsClient !== null && !route.allowsClient(loop.clientAddress)) return 403;
   }
   if (route.policy !== null) {

@@ -98,8 +98,19 @@ describe("behind trusted proxies", () => {
     const section =
       '[server]\nlisten = "127.0.0.1:0"\nthreads = 1\ntrusted_proxies = ["127.0.0.2", "10.0.0.0/8"]\n';
     const rules = ['allowed_ips = ["127.0.0.1", "192.0.2.0/24", "2001:db8::/32"]'];
-    const routes = [proxyRoute("/", url), proxyRoute("/rules", url, rules)];
-    inner = await startServer(section + routes.join("\n"));
+    const elsewhere = [
+      '[[path_routes."*"."/page".when]]',
+      'name = "api"\nif = \'header("x-api")\'\ntype = "Proxy"',
+      `url = "${url}"\n`,
+    ];
+    const routes = [
+      proxyRoute("/", url),
+      proxyRoute("/rules", url, rules),
+      fileRoute("/page", "page.txt", elsewhere),
+    ];
+    inner = await startServer(section + routes.join("\n"), {
+      prepare: (folder) => writeFileSync(join(folder, "page.txt"), "a page"),
+    });
   });
 
   after(async () => {
@@ -107,9 +118,9 @@ describe("behind trusted proxies", () => {
     await inner.stop();
   });
 
-  async function echoOf(from: string, fields: readonly string[]): Promise<Echo> {
+  async function echoOf(from: string, fields: readonly string[], target = "/"): Promise<Echo> {
     const client = await RawClient.connect(inner.port, "127.0.0.1", from);
-    await client.send(request("GET /", fields));
+    await client.send(request(`GET ${target}`, fields));
     const answer = await client.answer();
     client.close();
     return JSON.parse(answer.body.toString()) as Echo;
@@ -162,6 +173,19 @@ describe("behind trusted proxies", () => {
     const { headers } = await echoOf("127.0.0.1", said);
     assert.equal(headers["x-forwarded-for"], "127.0.0.1");
     assert.equal(headers["x-forwarded-proto"], "http");
+  });
+
+  test("who it was is asked for another target than the route's own", async () => {
+    const said = ["Host: a", "X-API: 1", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https"];
+    for (const [from, target, forwardedFor, proto] of [
+      ["127.0.0.2", "/page", "192.0.2.7, 127.0.0.2", "https"],
+      ["127.0.0.2", "/", "192.0.2.7, 127.0.0.2", "https"],
+      ["127.0.0.1", "/page", "127.0.0.1", "http"], // and not what the request before it was
+    ] as const) {
+      const { headers } = await echoOf(from, said, target);
+      assert.equal(headers["x-forwarded-for"], forwardedFor);
+      assert.equal(headers["x-forwarded-proto"], proto);
+    }
   });
 });
 

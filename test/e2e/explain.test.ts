@@ -3,8 +3,10 @@
 // was sent.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { requestHead } from "zproxy/compiler/2-check/values/request-line.ts";
 import { compile } from "zproxy/compiler/compile.ts";
@@ -59,6 +61,16 @@ security = { allowed_ips = ["10.0.0.0/8"], max_request_header_size = 200 }
 type = "Proxy"
 url = "${url}/any/"
 security = { max_request_body_size = 0, max_chunked_body_size = 0 }
+
+[path_routes."*"."/file"]
+type = "File"
+path = "page.txt"
+
+[[path_routes."*"."/file".when]]
+name = "proto"
+if = 'header("x-forwarded-proto")'
+type = "Proxy"
+url = "${url}/elsewhere"
 `;
 }
 
@@ -67,7 +79,10 @@ const HOSTS = ["example.com", "Example.COM.", "a.test", "test", "other", "[::1]"
 const PATHS = [
   ...["/", "/api", "/api/", "/api/users?a=b", "/apis", "/api/inner", "/api/inner/x/../y"],
   ...["/api/inner?", "/%61pi/%2fx", "/any", "/any/%7e/", "/api/../any?", "/../x", "/a%zz", "//api"],
+  ...["/file", "/file?c"],
 ];
+/** A trusted proxy, and a stranger. */
+const PEERS = ["127.0.0.1", "127.0.0.2"];
 const HEADERS: readonly (readonly [string, string])[] = [
   ["X-Forwarded-For", "10.9.1.1"],
   ["X-Forwarded-For", "10.1.1.1, 127.0.0.1"],
@@ -94,12 +109,15 @@ test("explain and the server agree", () =>
     const { ir, files } = compile({ path: "config.toml", text });
     assert.ok(ir !== undefined);
     const probe = await loadProbe(files, process.cwd());
-    const server = await startServer(text);
+    const server = await startServer(text, {
+      prepare: (folder) => writeFileSync(join(folder, "page.txt"), "a page"),
+    });
     const seen = new Set<number>();
     for (let count = 0; count < REQUESTS; count++) {
       const head = randomHead(random);
-      const decision = decide(ir, probe, { request: head, head, peer: "127.0.0.1" });
-      const client = await RawClient.connect(server.port);
+      const peer = random.pick(PEERS);
+      const decision = decide(ir, probe, { request: head, head, peer });
+      const client = await RawClient.connect(server.port, "127.0.0.1", peer);
       await client.send(`${head}\r\n\r\n`);
       const { status, body } = await client.answer();
       client.close();
@@ -107,7 +125,7 @@ test("explain and the server agree", () =>
       seen.add(status);
       if (decision.outcome?.kind !== "proxy") continue;
       const [target] = decision.outcome.targets;
-      assert.equal(body.toString(), target!.head.join("\r\n"), head);
+      assert.equal(body.toString(), target!.head.join("\r\n"), `${peer}: ${head}`);
     }
     assert.deepEqual([...seen].sort(), [200, 400, 403, 404, 405, 431], "every kind came up");
     await server.stop();
