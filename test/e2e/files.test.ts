@@ -25,6 +25,9 @@ function writeSite(folder: string): void {
   writeFileSync(join(site, "sub/deep/index.html"), "<p>deep");
   writeFileSync(join(site, "page.css"), "p { margin: 0 }");
   writeFileSync(join(site, "empty.txt"), "");
+  writeFileSync(join(site, "IMG_1.JPG"), "photo");
+  writeFileSync(join(site, "Notes.Txt"), "notes");
+  writeFileSync(join(site, "a.longer-than-any-known-extension"), "unknown");
   writeFileSync(join(site, ".hidden"), "dot");
   writeFileSync(join(site, "two words.txt"), "spaced");
   writeFileSync(join(site, "bare/data.bin"), Buffer.from([0, 1, 2, 255]));
@@ -76,6 +79,9 @@ for (const mode of ["sendfile", "memory"]) {
       ["/.hidden", "dot", /./],
       ["/two%20words.txt", "spaced", /^text\/plain; *charset=utf-8$/i],
       ["/empty.txt", "", /^text\/plain/],
+      ["/IMG_1.JPG", "photo", /^image\/jpeg$/],
+      ["/Notes.Txt", "notes", /^text\/plain; *charset=utf-8$/i],
+      ["/a.longer-than-any-known-extension", "unknown", /^application\/octet-stream$/],
       ["/sub/../page.css", "p { margin: 0 }", /^text\/css/],
       ["/./sub/./deep/../index.html", "<p>sub", /^text\/html/],
       ["/sub/%2e%2e/page.css", "p { margin: 0 }", /^text\/css/],
