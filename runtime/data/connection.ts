@@ -123,6 +123,8 @@ export class Connection {
   isIdempotent = false;
   /** The request has asked for another protocol, so that the answer may be 101. */
   wantsUpgrade = false;
+  /** The upstream is told the name that the client has used, and not its own. */
+  keepsHost = false;
   minorVersion = 1;
   route: Route | null = null;
   /** The request as it was sent to the upstream, kept until it can't be sent again any more. */
@@ -234,6 +236,7 @@ export class Connection {
     this.expectsContinue = false;
     this.isIdempotent = false;
     this.wantsUpgrade = false;
+    this.keepsHost = false;
     this.minorVersion = 1;
     this.route = null;
     this.sentBuffer = BUFFER_NONE;

@@ -76,7 +76,7 @@ export function writeRequestHead(
   if (head.isServerWide) bytes[at++] = ASTERISK;
   else at = writePath(head, route, at);
   at = writeBytes(bytes, at, HTTP_11_LINE_END);
-  if (route.preserveHost && head.authorityEnd > head.authorityStart) {
+  if (keepsHost(head, route)) {
     at = writeBytes(bytes, at, HOST);
     at = copyWithin(bytes, at, head.authorityStart, head.authorityEnd);
     at = writeBytes(bytes, at, LINE_END);
@@ -99,6 +99,11 @@ export function writeRequestHead(
   at = writeForwarded(head, at);
   at = writeBytes(bytes, at, VIA);
   return writeBytes(bytes, at, LINE_END);
+}
+
+/** Whether the upstream is told the client's own `Host`; one of HTTP/1.0 may have none. */
+export function keepsHost({ authorityStart, authorityEnd }: RequestHead, route: Route): boolean {
+  return route.preserveHost && authorityEnd > authorityStart;
 }
 
 /** The request's path and query as its route's upstream knows them. */

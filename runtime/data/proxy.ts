@@ -17,7 +17,7 @@ import {
 import { ADDRESS_BYTES_MAX, type EventLoop } from "./event-loop.ts";
 import { SCAN_BAD } from "./http1-fields.ts";
 import { BODY_LENGTH } from "./http1-request.ts";
-import { REQUEST_HEAD_GROWTH, writeRequestHead } from "./proxy-head.ts";
+import { keepsHost, REQUEST_HEAD_GROWTH, writeRequestHead } from "./proxy-head.ts";
 import type { Route } from "./route.ts";
 import * as upstream from "./upstream.ts";
 import type { Server } from "./upstream-server.ts";
@@ -45,6 +45,7 @@ export function begin(loop: EventLoop, connection: Connection, route: Route): vo
   connection.responseState = RESPONSE_WAITING;
   connection.isIdempotent = isIdempotent(loop);
   connection.wantsUpgrade = loop.request.wantsUpgrade;
+  connection.keepsHost = keepsHost(loop.request, route);
   connection.bodyStreamed = false;
   connection.retried = false;
   connection.movedOn = false;
@@ -115,10 +116,9 @@ function writeHead(loop: EventLoop, connection: Connection, route: Route): boole
 
 /** Changes the head's `Host` line, which stands behind the request line, to another server's. */
 export function renameHost(loop: EventLoop, connection: Connection, to: Server): void {
-  const route = connection.route!;
   const { bytes } = loop;
-  if (route.preserveHost) return; // the client's own stands there
-  const from = route.group!.servers[connection.serverIndex]!;
+  if (connection.keepsHost) return; // the client's own stands there
+  const from = connection.route!.group!.servers[connection.serverIndex]!;
   const { sentStart } = connection;
   const lineEnd = bytes.indexOf(LF, sentStart) + 1;
   const hostEnd = lineEnd + from.hostLine.length;

@@ -1,5 +1,5 @@
 // A request that went on to the next server of its group, because the first could not be reached,
-// still carried the first one's Host.
+// still carried the first one's Host; and again where `preserve_host` had nothing to preserve.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,8 +9,8 @@ import { startServer } from "../lib/server.ts";
 import { closedPort, type Echo, startUpstream } from "../lib/upstreams.ts";
 
 /** A group of servers, and a route to it. */
-function groupRoute(name: string, servers: readonly string[]): string {
-  const route = `[path_routes."*"."/${name}"]\ntype = "Proxy"\nupstream = "${name}"\n`;
+function groupRoute(name: string, servers: readonly string[], settings = ""): string {
+  const route = `[path_routes."*"."/${name}"]\ntype = "Proxy"\nupstream = "${name}"\n${settings}`;
   return `[upstreams.${name}]\nservers = ${JSON.stringify(servers)}\n${route}`;
 }
 
@@ -21,6 +21,7 @@ test("a request that fails over carries the Host of the server that gets it", as
     groupRoute("same", [`http://127.0.0.1:${closed}`, upstream.url]),
     groupRoute("longer", [`http://127.100.100.100:${closed}`, upstream.url]),
     groupRoute("shorter", ["http://127.0.0.1:1", upstream.url]),
+    groupRoute("kept", ["http://127.0.0.1:1", upstream.url], "preserve_host = true\n"),
   ];
   const server = await startServer(serverSection() + groups.join("\n"));
   t.after(async () => {
@@ -37,6 +38,18 @@ test("a request that fails over carries the Host of the server that gets it", as
       assert.equal(headers.host, `127.0.0.1:${upstream.port}`, `after one that is ${name}`);
       assert.equal(headers["x-last"], "here");
       assert.equal(bodyBytes, body.length);
+    }
+  }
+  // Those of HTTP/1.0 may have none. A name that is a server's own is still the client's.
+  for (const [line, sent, host] of [
+    ["HTTP/1.0", "", `127.0.0.1:${upstream.port}`],
+    ["HTTP/1.0", "Host: a.test\r\n", "a.test"],
+    ["HTTP/1.1", "Host: 127.0.0.1:1\r\n", "127.0.0.1:1"],
+  ]) {
+    for (let round = 0; round < 2; round++) {
+      const answer = await exchange(server.port, `GET /kept ${line}\r\n${sent}\r\n`);
+      const { headers } = JSON.parse(answer.body.toString()) as Echo;
+      assert.equal(headers.host, host, `${line} with "${sent}"`);
     }
   }
 });
