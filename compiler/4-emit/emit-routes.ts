@@ -103,12 +103,8 @@ function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
   const lines = [
     ...targetLines(route.key, route.prefix, limitsLine, target),
     ...(hasClientRules(route) ? [code`allowsClient: ${allowsName(route)},`] : []),
-    ...(route.allowedMethods.length > 0
-      ? [
-          code`policy: ${policyName(route)},`,
-          property(new Name("allow"), route.allowedMethods.map(({ text }) => text).join(", "), 1),
-        ]
-      : []),
+    ...(route.allowedMethods.length > 0 ? [code`policy: ${policyName(route)},`] : []),
+    ...allowLines(route, target),
     ...(when.length > 0 ? [code`choose: ${chooseName(route.symbol)},`] : []),
     ...(looksAtClient(when) ? [code`choosesByClient: true,`] : []),
   ];
@@ -127,14 +123,11 @@ ${joinCode(others, "")}`;
 }
 
 /** Another target of a route: a route of its own that no path leads to. */
-function emitWhen({ prefix, allowedMethods }: RouteIr, when: WhenIr, limits: Code): Code {
+function emitWhen(route: RouteIr, when: WhenIr, limits: Code): Code {
   const { key, target } = when;
-  const readable = allowedMethods.filter(({ text }) => text === "GET" || text === "HEAD");
   const lines = [
-    ...targetLines(key, prefix, limits, target),
-    ...(target.kind === "file" && readable.length > 0
-      ? [property(new Name("allow"), readable.map(({ text }) => text).join(", "), 1)]
-      : []),
+    ...targetLines(key, route.prefix, limits, target),
+    ...(target.kind === "file" ? allowLines(route, target) : []),
   ];
   return code`
 ${comment(key)}
@@ -145,6 +138,14 @@ const ${constant("", when.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
+}
+
+/** What a 405 says: of the methods that pass, those that the target answers. */
+function allowLines({ allowedMethods }: RouteIr, { kind }: TargetIr): Code[] {
+  if (allowedMethods.length === 0) return [];
+  const names = allowedMethods.map(({ text }) => text);
+  const answered = names.filter((name) => kind === "proxy" || name === "GET" || name === "HEAD");
+  return [property(new Name("allow"), answered.join(", "), 1)];
 }
 
 /** Where requests go, and what both kinds of target need for it. */

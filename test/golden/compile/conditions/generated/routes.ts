@@ -95,7 +95,7 @@ export const STATIC_EXAMPLE_COM = add({
   mode: "sendfile",
   index: "index.html",
   policy: policyStaticExampleCom,
-  allow: "GET, OPTIONS",
+  allow: "GET",
   choose: chooseStaticExampleCom,
   choosesByClient: true,
 });
