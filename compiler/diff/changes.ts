@@ -175,41 +175,13 @@ function methodParts(before: RouteIr, after: RouteIr): Part[] {
   return [
     ...part("wider", "allowed", subtractMethods(young, old)),
     ...part("narrower", "refused", subtractMethods(old, young)),
-    ...unreadable(before, after),
   ];
 }
 
-/** What the policy lets pass and the handler answers. */
+/** What the policy lets pass and the target answers. */
 function answeredMethods(route: RouteIr): MethodSet {
   const allowed = methodsOf(route);
   return route.target.kind === "proxy" ? allowed : onlyMethods(allowed, FILE_METHODS);
-}
-
-/** Methods that files never answer, and that only one of two file routes lets pass its policy. */
-function unreadable(before: RouteIr, after: RouteIr): Part[] {
-  if (before.target.kind !== "file" || after.target.kind !== "file") return [];
-  const readable = { names: FILE_METHODS, except: undefined };
-  const old = subtractMethods(methodsOf(before), readable);
-  const young = subtractMethods(methodsOf(after), readable);
-  return [
-    ...largeBodies(before, after, subtractMethods(young, old)),
-    ...largeBodies(before, after, subtractMethods(old, young)),
-  ];
-}
-
-/**
- * Files refuse other methods in any case, but behind the check of the body: with a body that is
- * too large, such a method was or becomes 413 where it is 405 otherwise.
- */
-function largeBodies(before: RouteIr, after: RouteIr, methods: MethodSet): Part[] {
-  if (isEmpty(methods)) return [];
-  const from = Math.min(before.limits.maxRequestBodySize, after.limits.maxRequestBodySize);
-  const bodyBytes = { from, to: Number.MAX_SAFE_INTEGER };
-  const larger = Math.max(before.limits.maxRequestBodySize, after.limits.maxRequestBodySize);
-  if (larger >= Number.MAX_SAFE_INTEGER) return [];
-  const text = `${printMethods(methods)} with a large body refused by another check`;
-  const witness = { method: pickMethod(methods), bodyBytes: larger + 1 };
-  return [{ kind: "methods", mark: "neutral", text, condition: { methods, bodyBytes }, witness }];
 }
 
 function bodyParts(before: RouteIr, after: RouteIr): Part[] {
@@ -219,7 +191,7 @@ function bodyParts(before: RouteIr, after: RouteIr): Part[] {
   const bodyBytes = rangeBetween(old, young);
   const mark = young > old ? "wider" : "narrower";
   const text = `bodies up to ${young} bytes, was ${old}`;
-  // Files refuse methods behind this check, so one that their rules let pass will do.
+  // Another target than the route's own may answer what that one does not.
   const sets = [methodsOf(before), methodsOf(after)];
   const method = firstMethod([before, after].map(answeredMethods)) ?? firstMethod(sets);
   const witness = { bodyBytes: bodyBytes.from + 1, ...(method === undefined ? {} : { method }) };

@@ -81,27 +81,28 @@ export class Probe implements RequestProbe {
     const index = matchRoute(bytes, host.start, host.end, path.start, path.end);
     if (index === ROUTE_NONE) return { ...seen, status: 404 };
     const route = this.routes[index]!;
-    const checks = this.check(route, sent.length);
-    const asked = { ...seen, route: route.key, checks };
-    const refused = checks.at(-1)!.status;
-    if (refused !== 0) return { ...asked, status: refused };
     const target = route.choose ? this.routes[route.choose(head, this.client)]! : route;
-    const status = target.isProxy || head.isGet || head.isHead ? 0 : 405;
-    if (!target.isProxy) checks.push({ name: "file", status });
+    const checks = this.check(route, target, sent.length);
+    const { name, status } = checks.at(-1)!;
+    const asked = { ...seen, route: route.key, checks, status };
+    // Of the checks it is only that of files which the target has a part in.
+    if (status !== 0 && name !== "file") return asked;
     const upstreamHeads = status === 0 && target.isProxy ? this.headsFor(target, peer) : [];
-    return { ...asked, status, target: target.key, upstreamHeads };
+    return { ...asked, target: target.key, upstreamHeads };
   }
 
   /** In the order of route-checks.ts, up to the first that refuses. */
-  private check(route: Route, headBytes: number): ProbeCheck[] {
+  private check(route: Route, target: Route, headBytes: number): ProbeCheck[] {
     const { head, client } = this;
     const { maxRequestHeaderSize, maxRequestBodySize } = route.limits;
     const lineBytes = head.targetEnd - head.methodStart;
     const tooLong = lineBytes > maxRequestHeaderSize ? 414 : 431;
+    const unreadable = head.isGet || head.isHead ? 0 : 405;
     const checks: ProbeCheck[] = [
       { name: "header size", status: headBytes > maxRequestHeaderSize ? tooLong : 0 },
       { name: "client", status: route.allowsClient?.(client) === false ? 403 : 0 },
       { name: "method", status: route.policy?.(head) ?? 0 },
+      ...(target.isProxy ? [] : [{ name: "file", status: unreadable } as const]),
       { name: "body size", status: head.contentLength > maxRequestBodySize ? 413 : 0 },
     ];
     const refused = checks.findIndex(({ status }) => status !== 0);

@@ -25,8 +25,7 @@ import {
 } from "./http1-fields.ts";
 import { BODY_NONE } from "./http1-request.ts";
 import * as proxy from "./proxy.ts";
-import type { Route } from "./route.ts";
-import { checkRoute } from "./route-checks.ts";
+import { checkRoute, targetOf } from "./route-checks.ts";
 
 const KEEP_ALIVE_IDLE_MS = 60_000;
 /**
@@ -241,16 +240,11 @@ function dispatch(
   connection.route = route;
   const status = checkRoute(route, loop, connection, headBytes, waited);
   if (status !== 0) {
-    if (status === 405) client.reply(loop, connection, 405, route.allow);
+    if (status === 405) client.reply(loop, connection, 405, connection.route.allow);
     else client.refuse(loop, connection, status);
     return;
   }
-  if (route.choose === null) begin(loop, connection, route);
-  else begin(loop, connection, loop.routes[route.choose(request, loop.clientAddress)]!);
-}
-
-/** Hands a request that has passed every check to its target. */
-function begin(loop: EventLoop, connection: Connection, target: Route): void {
+  const target = targetOf(route, loop);
   connection.route = target;
   if (PROXY_ROUTES && target.isProxy) proxy.begin(loop, connection, target);
   else if (FILE_ROUTES) files.begin(loop, connection, target);

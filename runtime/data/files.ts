@@ -45,13 +45,9 @@ const OPEN_TRIES_MAX = 8;
 
 const status = new Float64Array(FILE_STATUS_WORDS);
 
-/** Takes a request whose head is in `loop.request` and whose route names a file or directory. */
+/** Takes a GET or HEAD whose head is in `loop.request` and whose route is a file or directory. */
 export function begin(loop: EventLoop, connection: Connection, route: Route): void {
   const { request, buffers, bytes } = loop;
-  if (!request.isGet && !request.isHead) {
-    client.reply(loop, connection, 405, route.allow);
-    return;
-  }
   const restStart = request.path.start + route.prefixBytes;
   const restEnd = request.path.end;
   if (!route.isDirectory && restEnd > restStart && !isBareRoot(route, bytes, restStart, restEnd)) {

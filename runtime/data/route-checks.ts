@@ -1,5 +1,6 @@
 // What a route asks of a request before its handler sees it, in the order in which refusals win:
-// the head's limits, the client's address, the method, the body's size, the rate.
+// the head's limits, the client's address, the method, the body's size, the rate. What holds for a
+// route holds for all of its targets; only whether a method can be served is a target's own matter.
 
 import { readClientAddress } from "./client-address.ts";
 import type { Connection } from "./connection.ts";
@@ -7,7 +8,10 @@ import type { EventLoop } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
 import type { Route } from "./route.ts";
 
-/** The route's own limits and policy: 0, or the status that refuses the request. */
+/**
+ * The route's own limits and policy: 0, or the status that refuses the request. For 405 the
+ * connection's route is the one whose methods the answer names.
+ */
 export function checkRoute(
   route: Route,
   loop: EventLoop,
@@ -29,8 +33,20 @@ export function checkRoute(
     const status = route.policy(loop.request);
     if (status !== 0) return status;
   }
+  if (FILE_ROUTES && !loop.request.isGet && !loop.request.isHead) {
+    const target = targetOf(route, loop);
+    if (!target.isProxy) {
+      connection.route = target;
+      return 405;
+    }
+  }
   if (connection.bodyRemaining > limits.maxRequestBodySize) return 413;
   return !RATE_LIMITS || route.rateLimit === 0 ? 0 : checkRate(route, loop);
+}
+
+/** Where the route sends the request; its checks have passed the client, if it looks at one. */
+export function targetOf(route: Route, { request, routes, clientAddress }: EventLoop): Route {
+  return route.choose === null ? route : routes[route.choose(request, clientAddress)]!;
 }
 
 /** Counts the request: 0, or 429 with the time to wait noted for the answer. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Answer } from "../lib/answer.ts";
+import { type Answer, header } from "../lib/answer.ts";
 import { fileRoute, proxyRoute } from "../lib/config.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
@@ -20,11 +20,18 @@ before(async () => {
   const allowed = 'allowed_ips = ["127.0.0.0/30", "2001:db8::/32"]';
   const denied = 'denied_ips = ["127.0.0.2"]';
   const methods = 'allowed_methods = ["GET"]';
+  const small = ["max_request_body_size = 10"];
+  const elsewhere = `[[path_routes."*"."/odd".when]]
+name = "api"
+if = 'header("x-api")'
+type = "Proxy"
+url = "${upstream.url}"`;
   const routes = [
     proxyRoute("/", upstream.url),
-    proxyRoute("/rules", upstream.url, [allowed, denied, methods, "max_request_body_size = 10"]),
+    proxyRoute("/rules", upstream.url, [allowed, denied, methods, ...small]),
     proxyRoute("/denied", upstream.url, [denied]),
-    fileRoute("/file", "site", [], [allowed]),
+    fileRoute("/file", "site", [], [allowed, ...small]),
+    fileRoute("/odd", "site", [elsewhere], ['allowed_methods = ["GET", "POST"]', ...small]),
   ];
   const prepare = (folder: string): void => {
     mkdirSync(join(folder, "site"));
@@ -196,6 +203,33 @@ describe("the order of checks", () => {
     assert.equal((await ask("127.0.0.1", post)).status, 405);
     const get = request("GET /rules", ["Content-Length: 11"], "hello world");
     assert.equal((await ask("127.0.0.1", get)).status, 413);
+  });
+
+  test("likewise for files, which refuse methods by themselves", async () => {
+    const body = ["Content-Length: 11"];
+    const post = request("POST /file", body, "hello world");
+    assert.equal((await ask("127.0.0.4", post)).status, 403);
+    const refused = await ask("127.0.0.1", post);
+    assert.equal(refused.status, 405);
+    assert.equal(header(refused, "allow"), "GET, HEAD");
+    const get = request("GET /file", body, "hello world");
+    assert.equal((await ask("127.0.0.1", get)).status, 413);
+  });
+
+  test("and for files that are one target of several", async () => {
+    const body = ["Content-Length: 11"];
+    const text = "hello world";
+    for (const [head, status, allow] of [
+      [request("POST /odd", body, text), 405, "GET"], // allowed, but not for a file
+      [request("PUT /odd", body, text), 405, "GET"],
+      [request("GET /odd", body, text), 413, undefined],
+      [request("POST /odd", [...body, "X-API: 1"], text), 413, undefined],
+      [request("POST /odd", ["X-API: 1"]), 200, undefined],
+    ] as const) {
+      const answer = await ask("127.0.0.1", head);
+      assert.equal(answer.status, status, head);
+      assert.equal(header(answer, "allow"), allow, head);
+    }
   });
 });
 

@@ -65,6 +65,7 @@ security = { max_request_body_size = 0, max_chunked_body_size = 0 }
 [path_routes."*"."/file"]
 type = "File"
 path = "page.txt"
+security = { max_request_body_size = 3 }
 
 [[path_routes."*"."/file".when]]
 name = "proto"
@@ -93,6 +94,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
   ["X-Padding", "y".repeat(150)],
   ["Connection", "accept"],
   ["TE", "trailers"],
+  ["Content-Length", "5"],
 ];
 
 function randomHead(random: Random): string {
@@ -118,7 +120,7 @@ test("explain and the server agree", () =>
       const peer = random.pick(PEERS);
       const decision = decide(ir, probe, { request: head, head, peer });
       const client = await RawClient.connect(server.port, "127.0.0.1", peer);
-      await client.send(`${head}\r\n\r\n`);
+      await client.send(`${head}\r\n\r\n${head.includes("Content-Length") ? "hello" : ""}`);
       const { status, body } = await client.answer();
       client.close();
       assert.equal(status, decision.status ?? 200, `${head}\n${JSON.stringify(decision)}`);
@@ -127,7 +129,7 @@ test("explain and the server agree", () =>
       const [target] = decision.outcome.targets;
       assert.equal(body.toString(), target!.head.join("\r\n"), `${peer}: ${head}`);
     }
-    assert.deepEqual([...seen].sort(), [200, 400, 403, 404, 405, 431], "every kind came up");
+    assert.deepEqual([...seen].sort(), [200, 400, 403, 404, 405, 413, 431], "every kind came up");
     await server.stop();
     await teller.stop();
   }));

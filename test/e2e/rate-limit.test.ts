@@ -93,11 +93,13 @@ describe("60 a minute", () => {
     assert.equal((await statusesOf(2, 40, "/rules", "127.0.0.9")).get(403), 80);
     const client = await RawClient.connect(server.port, "127.0.0.1", "127.0.0.3");
     for (let round = 0; round < LIMIT; round++) {
-      await client.send(request("PUT /rules"));
+      await client.send(request("PUT /rules"), request("PUT /file"));
+      assert.equal((await client.answer()).status, 405);
       assert.equal((await client.answer()).status, 405);
     }
     client.close();
     assert.equal((await statusesOf(2, 40, "/rules", "127.0.0.3")).get(200), LIMIT);
+    assert.equal((await statusesOf(2, 40, "/file", "127.0.0.3")).get(200), LIMIT);
     const large = await RawClient.connect(server.port, "127.0.0.1", "127.0.0.3");
     await large.send(request("GET /rules", ["Content-Length: 11"], "hello world"));
     assert.equal((await large.answer()).status, 413, "the body is looked at before the rate");
