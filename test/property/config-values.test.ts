@@ -94,6 +94,8 @@ test("host patterns have one normal form", () => {
     ["[::1]", "::1"],
     ["0:0:0:0:0:0:0:1", "::1"],
     ["2001:DB8::A", "2001:db8::a"],
+    ["::ffff:1.2.3.4", "::ffff:102:304"],
+    ["::1.2.3.4", "::102:304"],
   ];
   for (const [text, normal] of forms) assert.equal(readOk(parseHostPattern(text)), normal);
   refuses(parseHostPattern, ["", ".", "a..b", ".a", "-a", "a-", "a b", "a/b", "a:80", "例え.jp"]);

@@ -34,11 +34,20 @@ function parseIpv6(text: string): Parsed<IpAddress> {
   if (!ipaddr.IPv6.isValid(text) || !/^[0-9a-fA-F:.]+$/.test(text)) {
     return refused("it is not an IPv6 address");
   }
-  const tail = text.slice(text.lastIndexOf(":") + 1);
+  const tailStart = text.lastIndexOf(":") + 1;
+  const tail = text.slice(tailStart);
+  let groups = text;
   if (tail.includes(".")) {
     const embedded = parseIp(tail);
     if (!embedded.ok) return embedded;
+    // The library reads "::1.2.3.4" as if it were "::ffff:1.2.3.4", so the tail goes as groups.
+    const [a = 0, b = 0, c = 0, d = 0] = embedded.value.bytes;
+    groups = `${text.slice(0, tailStart)}${hex(a, b)}:${hex(c, d)}`;
   }
-  const address = ipaddr.IPv6.parse(text);
+  const address = ipaddr.IPv6.parse(groups);
   return parsed({ version: 6, bytes: address.toByteArray(), text: address.toRFC5952String() });
+}
+
+function hex(high: number, low: number): string {
+  return (high * 256 + low).toString(16);
 }
