@@ -32,8 +32,9 @@ export const ROUTE_NONE = -1;
 
 /**
  * Chooses the route of a request, in the normal form of host and path:
- * the host lower-cased without port and trailing dot (IPv6 literals without brackets), the path
- * percent-normalised, free of dot segments, starting with "/", without the query.
+ * the host lower-cased without port and trailing dot (IPv6 literals in their shortest form, without
+ * brackets), the path percent-normalised, free of dot segments, starting with "/", without the
+ * query.
  * Both are ranges of `bytes`. Returns an index into `Program.routes`, or `ROUTE_NONE`.
  */
 export type MatchRoute = (

@@ -5,7 +5,7 @@
 import { LOWER } from "./bytes.ts";
 import { HEX_VALUE, IS_HOST, IS_PATH, IS_PLAIN_PATH, IS_UNRESERVED } from "./http1-classes.ts";
 import { SCAN_BAD } from "./http1-fields.ts";
-import { scanIpv6 } from "./ip-literal.ts";
+import { IPV6_GROUPS, readIpv6, scanIpv6, writeIpv6 } from "./ip-literal.ts";
 
 const PERCENT = 0x25;
 const DOT = 0x2e;
@@ -17,6 +17,8 @@ const UPPER_HEX = new Uint8Array(16).map((_, value) => (value < 10 ? 48 + value 
 
 /** Longest host name that is taken: RFC 1035 §2.3.4 allows 255 octets. */
 const HOST_BYTES_MAX = 255;
+/** The address that a host is, while it is read. */
+const hostGroups = new Int32Array(IPV6_GROUPS);
 
 /** A range of the bytes, the result of both normalisations. */
 export class TargetRange {
@@ -116,9 +118,9 @@ function removeDotSegments(bytes: Uint8Array, start: number, end: number): numbe
 }
 
 /**
- * Normalises the authority in `bytes[start, end)` (Host, RFC 9110 §7.2): lower-case, without port,
- * trailing dot and the brackets of an IPv6 literal. `scratch` needs HOST_BYTES_MAX bytes.
- * Returns 0, or SCAN_BAD.
+ * Normalises the authority in `bytes[start, end)` (Host, RFC 9110 §7.2): lower-case, without port
+ * and trailing dot; an IPv6 literal in its shortest form, without brackets. `scratch` needs
+ * HOST_BYTES_MAX bytes. Returns 0, or SCAN_BAD.
  */
 export function normaliseHost(
   bytes: Uint8Array,
@@ -144,6 +146,10 @@ export function normaliseHost(
   if (!isPort(bytes, portStart, end)) return SCAN_BAD;
   result.start = hostStart;
   result.end = hostEnd;
+  if (hostStart > start) {
+    normaliseIpv6(bytes, scratch, result);
+    return 0;
+  }
   for (let at = hostStart; at < hostEnd; at++) {
     if (LOWER[bytes[at]!] === bytes[at]) continue;
     for (let from = hostStart; from < hostEnd; from++)
@@ -153,6 +159,18 @@ export function normaliseHost(
     break;
   }
   return 0;
+}
+
+/** Moves `result` to the address's shortest form, unless it is in that already. */
+function normaliseIpv6(bytes: Uint8Array, scratch: number, result: TargetRange): void {
+  const { start, end } = result;
+  readIpv6(bytes, start, end, hostGroups);
+  const length = writeIpv6(bytes, scratch, hostGroups) - scratch;
+  let same = 0;
+  while (same < length && bytes[start + same] === bytes[scratch + same]) same++;
+  if (same === length && end - start === length) return;
+  result.start = scratch;
+  result.end = scratch + length;
 }
 
 /** Nothing, or ":" and a decimal port (an empty one is allowed, RFC 3986 §3.2.3). */

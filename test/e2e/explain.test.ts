@@ -62,6 +62,14 @@ type = "Proxy"
 url = "${url}/any/"
 security = { max_request_body_size = 0, max_chunked_body_size = 0 }
 
+[path_routes."::1"."/"]
+type = "Proxy"
+url = "${url}/loopback"
+
+[path_routes."2001:db8::1"."/any"]
+type = "Proxy"
+url = "${url}/literal"
+
 [path_routes."*"."/file"]
 type = "File"
 path = "page.txt"
@@ -76,7 +84,8 @@ url = "${url}/elsewhere"
 }
 
 const METHODS = ["GET", "POST", "PUT", "OPTIONS"];
-const HOSTS = ["example.com", "Example.COM.", "a.test", "test", "other", "[::1]", "a_b.x.test:80"];
+const HOSTS = ["example.com", "Example.COM.", "a.test", "test", "other", "a_b.x.test:80"];
+const LITERALS = ["[::1]", "[0:0:0:0:0:0:0:1]:80", "[2001:DB8::0:1]", "[::2]"];
 const PATHS = [
   ...["/", "/api", "/api/", "/api/users?a=b", "/apis", "/api/inner", "/api/inner/x/../y"],
   ...["/api/inner?", "/%61pi/%2fx", "/any", "/any/%7e/", "/api/../any?", "/../x", "/a%zz", "//api"],
@@ -99,7 +108,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
 
 function randomHead(random: Random): string {
   const headers = HEADERS.filter(() => random.below(4) === 0);
-  const authority = random.pick(HOSTS);
+  const authority = random.pick([...HOSTS, ...LITERALS]);
   const request = { method: random.pick(METHODS), authority, target: random.pick(PATHS) };
   return requestHead(request, headers);
 }

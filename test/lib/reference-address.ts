@@ -134,6 +134,16 @@ function dotted(address: bigint): string {
   return [24n, 16n, 8n, 0n].map((shift) => (address >> shift) & 255n).join(".");
 }
 
+/** An address's shortest form (RFC 5952): of the longest runs of zero groups the first left out. */
+export function shortIpv6(address: bigint): string {
+  const groups = groupsOf(address);
+  for (let length = 8; length >= 2; length--) {
+    const run = new RegExp(`(?:^|:)0(?::0){${length - 1}}(?::|$)`);
+    if (run.test(groups)) return groups.replace(run, "::");
+  }
+  return groups;
+}
+
 function groupsOf(address: bigint): string {
   const shifts = [112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n];
   return shifts.map((shift) => ((address >> shift) & 0xffffn).toString(16)).join(":");

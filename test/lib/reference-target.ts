@@ -2,6 +2,7 @@
 // that work on bytes in place are held against.
 
 import { isIPv6 } from "node:net";
+import { referenceAddress, shortIpv6 } from "./reference-address.ts";
 
 const HOST_LENGTH_MAX = 255;
 const PORT_MAX = 65535;
@@ -30,15 +31,18 @@ export function referencePath(path: string): string | undefined {
 }
 
 /**
- * The host of an authority in normal form: lower-case, without port, trailing dot and brackets.
- * Undefined for an authority that is refused.
+ * The host of an authority in normal form: lower-case, without port and trailing dot; an IPv6
+ * address in its shortest form, without brackets. Undefined for an authority that is refused.
  */
 export function referenceHost(authority: string): string | undefined {
   const parts = /^(\[[^\]]*\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?$/.exec(authority);
   if (parts === null || Number(parts[2] ?? 0) > PORT_MAX) return undefined;
   const name = parts[1] as string;
   const bare = name.startsWith("[") ? name.slice(1, -1) : name.replace(/\.$/, "");
-  if (name.startsWith("[") && (!isIPv6(bare) || bare.includes("%"))) return undefined;
+  if (name.startsWith("[")) {
+    if (!isIPv6(bare) || bare.includes("%")) return undefined;
+    return shortIpv6(referenceAddress(bare)!);
+  }
   if (bare.length === 0 || bare.length > HOST_LENGTH_MAX) return undefined;
   return bare.toLowerCase();
 }

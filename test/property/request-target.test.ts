@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseHostPattern } from "zproxy/compiler/2-check/values/host-name.ts";
 import { SCAN_BAD } from "zproxy/runtime/data/http1-fields.ts";
 import { normaliseHost, normalisePath, TargetRange } from "zproxy/runtime/data/request-target.ts";
 import { PoisonedBytes } from "../lib/poisoned-bytes.ts";
@@ -195,6 +196,28 @@ test("IPv6 literals are taken exactly when they are addresses", async () => {
       seen.add(found);
     }
     assert.ok(seen.size > 100);
+  });
+});
+
+test("an IPv6 host is called what a configuration calls it, however it is spelt", async () => {
+  await withRandom((random) => {
+    const seen = new Set<string>();
+    for (let index = 0; index < CASES; index++) {
+      const groups = Array.from({ length: 8 }, () =>
+        random.pick(["0", "0000", "00a", "b", "FFFF"]),
+      );
+      const tail = random.below(4) === 0 ? [...groups.slice(0, 6), "1.0.0.255"] : groups;
+      const from = random.below(tail.length);
+      const to = from + random.below(tail.length - from) + 1;
+      const whole = tail.join(":");
+      const short = `${tail.slice(0, from).join(":")}::${tail.slice(to).join(":")}`;
+      const text = random.below(3) === 0 ? whole : short;
+      const key = parseHostPattern(text);
+      assert.ok(key.ok, text);
+      assert.equal(normalHost(`[${text}]:80`, random), key.value, text);
+      seen.add(key.value);
+    }
+    assert.ok(seen.size > 1000);
   });
 });
 
