@@ -38,7 +38,7 @@ const NOTHING = ascii("");
 /** A slot for a client; null: there is none, and its descriptor is closed. */
 export function enter(loop: EventLoop, fd: number): Connection | null {
   if (loop.table.isCrowded) closeLongestIdle(loop);
-  const connection = loop.draining ? null : loop.table.take(ROLE_CLIENT);
+  const connection = loop.table.take(ROLE_CLIENT);
   if (connection === null) loop.closeFile(fd);
   else loop.sockets.open(connection, fd);
   return connection;
@@ -67,7 +67,8 @@ export function onAccepted(loop: EventLoop, fd: number): void {
 
 /** The connection can bring its first request. */
 export function onEstablished(loop: EventLoop, connection: Connection): void {
-  loop.timers.set(connection.slot, loop.headerTimeoutMs);
+  // One that was accepted at the stop is answered, if it asks; a drain does not wait long for that.
+  loop.timers.set(connection.slot, loop.draining ? LINGER_MS : loop.headerTimeoutMs);
   if (loop.retiring && loop.handover.takes(connection)) return;
   loop.sockets.receive(connection, GROUP_SMALL, false);
 }

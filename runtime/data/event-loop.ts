@@ -285,8 +285,8 @@ export class EventLoop implements CompletionSink {
 
   private isDone(): boolean {
     if (this.table.clientCount > 0) return false;
-    // An accept that is still armed may bring a client, whom the next generation is to serve.
-    return this.draining || (this.retiring && this.acceptor.isStopped);
+    // An accept that is still armed may bring a client.
+    return (this.draining || this.retiring) && this.acceptor.isStopped;
   }
 
   /** Accepts from now on. */

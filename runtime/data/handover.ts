@@ -103,6 +103,10 @@ export class Handover {
 
 /** Goes on with a client that a worker of an earlier generation has let go of. */
 export function adopt(loop: EventLoop, fd: number): void {
+  if (loop.draining) {
+    loop.closeFile(fd); // it is idle, and a drain lets idle clients go
+    return;
+  }
   const connection = client.enter(loop, fd);
   if (connection === null) return;
   loop.table.adopt(connection);

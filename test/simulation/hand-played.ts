@@ -63,6 +63,8 @@ export interface HandPlayedOptions {
   /** What each peer's side of a connection takes before it reads. */
   readonly windowBytes?: number;
   readonly latencyUs?: number;
+  /** Of the completion queue; what it has no room for comes with the next turn. */
+  readonly cqEntries?: number;
   readonly files?: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -79,7 +81,7 @@ export class HandPlayed {
 
   constructor(options: HandPlayedOptions) {
     this.options = options;
-    const { program, seed = 1, latencyUs = 100, files = new Map() } = options;
+    const { program, seed = 1, latencyUs = 100, cqEntries = 128, files = new Map() } = options;
     this.world = new World({
       program,
       random: new Random(seed),
@@ -91,7 +93,7 @@ export class HandPlayed {
       counts: { small: 32, large: 8, multishot: 8 },
       bufferRingEntries: 4,
       sqEntries: 64,
-      cqEntries: 128,
+      cqEntries,
       slotCountMax: 32,
       fdMax: 64,
       fixedFileCount: 32,
@@ -105,8 +107,14 @@ export class HandPlayed {
     });
     const { world } = this;
     world.onWake = () => world.loop.drain();
-    this.client = new Peer(this.makeWire(CLIENT_ADDRESS));
-    world.kernel.arrive(world.listeners[0], this.client.wire);
+    this.client = this.connectClient();
+  }
+
+  /** One more client arrives. */
+  connectClient(): Peer {
+    const client = new Peer(this.makeWire(CLIENT_ADDRESS));
+    this.world.kernel.arrive(this.world.listeners[0], client.wire);
+    return client;
   }
 
   /** Lets something happen so many virtual milliseconds after the start. */
