@@ -134,8 +134,11 @@ function caseOf(file: string, section: Section): ConformanceCase {
         if (ending !== undefined) throw new Error("an answer behind the one that says how it ends");
         ending = take("stays") ? "stays" : take("closes") ? "closes" : undefined;
         const toHead = take("head");
+        const times = block.words.find((word) => TIMES.test(word)) ?? "x1";
+        take(times);
         if (block.lines.length > 0) {
-          exchange.sees.push(expectedOf(block.lines, toHead, ending === "closes"));
+          const expected = expectedOf(block.lines, toHead, ending === "closes");
+          for (let count = Number(times.slice(1)); count > 0; count--) exchange.sees.push(expected);
         }
       } else throw new Error(`unknown block "${block.kind}"`);
     } catch (error) {
@@ -158,6 +161,8 @@ function reasonIn(prose: readonly string[], what: string): string | undefined {
   return prose.find((line) => line.startsWith(start))?.slice(start.length);
 }
 
+/** `x32`: so many answers that are alike. */
+const TIMES = /^x[1-9]\d*$/;
 const ERROR = /^error (\d{3})( or cut)?$/;
 /** The answer that requests get for which a case scripts none, as it is relayed. */
 const OK_FIELDS = [["content-length", "2"]] as const;
