@@ -19,6 +19,9 @@ export class CheckedRateLimiter extends RateLimiter {
   /** Of each address, what has passed and has not been seen to. */
   private readonly passed = new Map<string, number>();
 
+  /** Requests that were told to wait. */
+  refusalCount = 0;
+
   constructor(seed: number) {
     super(rateWords(BUCKETS, seed), 0);
   }
@@ -35,7 +38,10 @@ export class CheckedRateLimiter extends RateLimiter {
     if (wait === 0) {
       this.counts.set(place, (this.counts.get(place) ?? 0) + 1);
       this.passed.set(address, (this.passed.get(address) ?? 0) + 1);
-    } else this.refusals.set(address, [...(this.refusals.get(address) ?? []), wait]);
+    } else {
+      this.refusalCount++;
+      this.refusals.set(address, [...(this.refusals.get(address) ?? []), wait]);
+    }
     return wait;
   }
 

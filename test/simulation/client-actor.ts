@@ -8,6 +8,7 @@ import { Violation } from "./faults.ts";
 import { type BodyRule, type Head, HttpReader } from "./http-reader.ts";
 import { expectLocal } from "./local-answers.ts";
 import { type Piecing, requestBytes, sendPieces } from "./messages.ts";
+import type { ClientAccount } from "./observed-requests.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Actor, Wire } from "./wire.ts";
 
@@ -29,7 +30,7 @@ export interface ClientPlan {
 export type ClientFault = "none" | "reset" | "end-inside" | "stop-sending" | "stop-reading";
 
 const READ_BYTES = 1 << 20;
-const OWN_TEXT = /^(\d{3}) [A-Za-z -]+, request [0-9a-f]{16}\n$/;
+const OWN_TEXT = /^(\d{3}) [A-Za-z -]+, request ([0-9a-f]{16})\n$/;
 
 export class ClientActor implements Actor {
   private readonly schedule: Schedule;
@@ -44,6 +45,7 @@ export class ClientActor implements Actor {
   private sent = 0;
   private sending = false;
   private answered = 0;
+  private received = 0;
   private reading = false;
   /** The client has misbehaved: what is not answered yet may stay so. */
   private broke = false;
@@ -96,6 +98,14 @@ export class ClientActor implements Actor {
     };
     const answer = next === undefined ? "" : `\n    ${JSON.stringify(next, short)}`;
     return `${answered}/${sent}/${exchanges.length} ${plan.fault}${marks}${waiting}${answer}`;
+  }
+
+  /** For who holds the log against it. */
+  get account(): ClientAccount {
+    const { wire, exchanges, received, answered } = this;
+    const isWhole = !exchanges.some((exchange) => this.mayBeCut(exchange));
+    const isContent = isWhole && !this.inTunnel && answered === exchanges.length;
+    return { peer: wire.address, exchanges, received, isContent };
   }
 
   // ── Sending ───────────────────────────────────────────────────────────────────────────────────
@@ -177,6 +187,7 @@ export class ClientActor implements Actor {
       while (left > 0 && wire.readable && !this.done) {
         const bytes = wire.read(left);
         left -= bytes.length;
+        this.received += bytes.length;
         this.reader.feed(bytes);
       }
       if (readBytesMax === 0 || readPauseUs === 0) continue;
@@ -195,7 +206,11 @@ export class ClientActor implements Actor {
   onReset(): void {
     if (this.done) return;
     // What had arrived before the reset can still be read.
-    while (this.wire.readable) this.reader.feed(this.wire.read(READ_BYTES));
+    while (this.wire.readable) {
+      const bytes = this.wire.read(READ_BYTES);
+      this.received += bytes.length;
+      this.reader.feed(bytes);
+    }
     if (this.done) return;
     if (this.inTunnel) this.expectTunnelEnd(true);
     else if (!this.unanswered.some((exchange) => this.mayBeCut(exchange))) this.expectEnd();
@@ -254,6 +269,8 @@ export class ClientActor implements Actor {
     if (status === 101) {
       if (current.plan.kind !== "tunnel") throw new Violation(`${this.name} sees ${line}`);
       this.inTunnel = true;
+      current.seen = status;
+      current.relayedBy = current.askedPort;
       this.sendTunnel(current);
       return "raw";
     }
@@ -275,6 +292,9 @@ export class ClientActor implements Actor {
         throw new Violation(`${this.name} sees ${line} that nobody has sent`);
       return;
     }
+    current.seen = status;
+    current.ownId = OWN_TEXT.exec(Buffer.from(body).toString("latin1"))?.[2] ?? "";
+    if (fields.has("x-id")) current.relayedBy = current.askedPort;
     const { broke } = this;
     if (fields.has("x-id")) this.expectAnswer(current, status, head, body);
     else if (status === 429) this.expectLimited(current, fields, body);

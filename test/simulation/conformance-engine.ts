@@ -80,6 +80,7 @@ class ScriptedRun {
       fixedFileCount: 32,
       multishot: true,
       rateLimiter: null,
+      observes: { log: false, metrics: false },
       connectionsMax: 0,
       addressesPerServer: 1,
       realtimeSecs: Math.floor(Date.now() / 1000),

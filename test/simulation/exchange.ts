@@ -3,6 +3,13 @@
 
 import { Random } from "../lib/random.ts";
 
+// Routes with several targets: `/when/` has three servers, `/pages/` files and a server.
+export const WHEN_PORT = 9005;
+export const WHEN_API_PORT = 9006;
+export const WHEN_CLIENT_PORT = 9007;
+export const WHEN_CLIENT = "192.0.2.7";
+export const PAGES_API_PORT = 9008;
+
 const PATTERN_BYTES = 1 << 19;
 const PATTERN = new Random(0x5eed).bytes(PATTERN_BYTES);
 
@@ -91,6 +98,14 @@ export class Exchange {
   stalled = false;
   /** Answers that an upstream has sent to the last byte. */
   sentWhole = 0;
+  /** The status that the client has seen the whole answer to; 0: none. */
+  seen = 0;
+  /** The request's id, from an answer of zproxy's own; "": there was none. */
+  ownId = "";
+  /** The port of the upstream that the client has seen the answer of; 0: none. */
+  relayedBy = 0;
+  /** The port of the upstream that was asked last. */
+  askedPort = 0;
   interimSent = 0;
   interimSeen = 0;
   /** Bytes that each side of the tunnel has sent and received. */
@@ -113,6 +128,16 @@ export class Exchange {
   get client(): string {
     const last = /(\d+\.\d+\.\d+\.\d+)$/.exec(this.plan.forwardedFor)?.[1];
     return this.isTrusted && last !== undefined ? last : this.peer;
+  }
+
+  /** The port of the one server that must get it; undefined: its route has one target. */
+  get port(): number | undefined {
+    const { target, fields, method } = this.plan;
+    const says = fields.includes("X-Api: ");
+    if (target.startsWith("/pages/")) return PAGES_API_PORT;
+    if (!target.startsWith("/when/")) return undefined;
+    if (says) return WHEN_API_PORT;
+    return this.client === WHEN_CLIENT && method !== "PUT" ? WHEN_CLIENT_PORT : WHEN_PORT;
   }
 
   get id(): number {

@@ -99,6 +99,7 @@ export class HandPlayed {
       fixedFileCount: 32,
       multishot: true,
       rateLimiter: null,
+      observes: { log: false, metrics: false },
       connectionsMax: 0,
       addressesPerServer: 1,
       realtimeSecs: REALTIME_SECS,

@@ -28,6 +28,8 @@ export interface RunPlan {
   readonly multishot: boolean;
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
+  /** What is told about requests. */
+  readonly observes: { readonly log: boolean; readonly metrics: boolean };
   /** The first server of each group is found unhealthy. */
   readonly sickServers: boolean;
   /** Why exchanges may fail from the start: memory or slots are few. */
@@ -69,6 +71,8 @@ const ROUTES = [
   "/hash/",
   "/limited/",
   "/preserved/",
+  "/when/",
+  "/pages/",
 ];
 
 const BENIGN = [
@@ -115,6 +119,7 @@ export function drawRun(random: Random): RunPlan {
     cqEntries: random.pick([4, 32, 128]),
     slotCountMax: fewSlots ? random.between(2, 6) : 64,
     connectionsMax,
+    observes: { log: chance(random, 0.6), metrics: chance(random, 0.6) },
     sickServers: chance(random, 0.1),
     fixedFileCount: random.pick([0, 64, 64, 3]),
     multishot: chance(random, 0.8),
@@ -224,12 +229,16 @@ export function drawExchange(random: Random, run: RunPlan, id: number): Exchange
   const framing = hasBody ? random.pick(["length", "chunked"] as const) : "none";
   const bodyBytes = hasBody ? drawBytes(random, run.bodyBytesMax) : 0;
   const says = minor === 0 ? (chance(random, 0.5) ? "keep-alive" : "") : drawClose(random);
+  const route = random.pick(run.routes);
+  // Without it, `/pages/` are files.
+  const api = route === "/pages/" || (route === "/when/" && chance(random, 0.4));
+  const others = api ? `${base.fields}X-Api: 1\r\n` : base.fields;
   return {
     ...base,
     kind: "proxy",
     method,
-    target: `${random.pick(run.routes)}x${id}`,
-    fields: says === "" ? base.fields : `${base.fields}Connection: ${says}\r\n`,
+    target: `${route}x${id}`,
+    fields: says === "" ? others : `${others}Connection: ${says}\r\n`,
     bodyBytes,
     framing,
     expectsContinue: bodyBytes > 0 && chance(random, 0.1),
@@ -288,11 +297,13 @@ export const FILES: ReadonlyMap<string, Uint8Array> = new Map(
 const OWN_ANSWER: LocalAnswer = { status: 0, body: null, parts: [], fields: {} };
 
 function drawLocal(random: Random, base: Base): ExchangePlan {
+  // Who looks for a request in the log knows it by its end.
   const refusals: [string, string, number][] = [
-    ["GET", "/nowhere", 404],
+    ["GET", `/nowhere?x${base.id}`, 404],
     ["POST", `/readonly/x${base.id}`, 405],
-    ["GET", "/files/missing.txt", 404],
-    ["DELETE", "/files/a.txt", 405],
+    ["GET", `/files/missing.txt?x${base.id}`, 404],
+    ["DELETE", `/files/a.txt?x${base.id}`, 405],
+    ["PUT", `/pages/a.txt?x${base.id}`, 405],
     ["GET", "/p/%zz", 400],
   ];
   if (chance(random, 0.25)) {
@@ -321,10 +332,11 @@ function drawLocal(random: Random, base: Base): ExchangePlan {
 function drawFile(random: Random, base: Base): ExchangePlan {
   const path = random.pick([...FILES.keys()]);
   const body = FILES.get(path)!;
-  const target = path
-    .replace(/^site\//, random.pick(["/files/", "/files/", "/files/", "/limited-files/"]))
+  const name = path
+    .replace(/^site\//, random.pick(["/files/", "/files/", "/pages/", "/limited-files/"]))
     .replace(/^stored\//, "/stored/")
     .replace(/index\.html$/, random.pick(["index.html", ""]));
+  const target = `${name}?x${base.id}`;
   const method = chance(random, 0.15) ? "HEAD" : "GET";
   const plan = { ...base, kind: "local", method, target } as const;
   const whole: LocalAnswer = { status: 200, body, parts: [], fields: validatorsOf(body.length) };

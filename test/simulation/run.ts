@@ -9,7 +9,15 @@ import { loadProgram } from "../lib/generated-program.ts";
 import { Random } from "../lib/random.ts";
 import { CheckedRateLimiter } from "./checked-rate-limiter.ts";
 import { ClientActor } from "./client-actor.ts";
-import { Exchange, RunHistory } from "./exchange.ts";
+import {
+  Exchange,
+  PAGES_API_PORT,
+  RunHistory,
+  WHEN_API_PORT,
+  WHEN_CLIENT,
+  WHEN_CLIENT_PORT,
+  WHEN_PORT,
+} from "./exchange.ts";
 import { chance, Violation } from "./faults.ts";
 import type { ConnectOutcome } from "./kernel.ts";
 import { drawClient, drawExchange, drawRun, FILES, type RunPlan } from "./plans.ts";
@@ -38,6 +46,16 @@ const CONFIG = [
   fileRoute("/files/", "site"),
   fileRoute("/limited-files/", "site", [], ["rate_limit_requests_per_min = 2"]),
   fileRoute("/stored/", "stored", ['mode = "memory"']),
+  proxyRoute("/when/", `http://127.0.0.1:${WHEN_PORT}`),
+  otherTarget("/when/", "api", 'header("x-api")', `http://127.0.0.1:${WHEN_API_PORT}/api`),
+  otherTarget(
+    "/when/",
+    "client",
+    `client in ["${WHEN_CLIENT}"] and method != "PUT"`,
+    `http://127.0.0.1:${WHEN_CLIENT_PORT}`,
+  ),
+  fileRoute("/pages/", "site"),
+  otherTarget("/pages/", "api", 'header("x-api")', `http://127.0.0.1:${PAGES_API_PORT}/x/`),
 ].join("\n");
 
 function group(name: string, algorithm: string, ports: readonly number[]): string {
@@ -47,6 +65,11 @@ function group(name: string, algorithm: string, ports: readonly number[]): strin
 
 function groupRoute(prefix: string, name: string): string {
   return `[path_routes."*".${JSON.stringify(prefix)}]\ntype = "Proxy"\nupstream = "${name}"\n`;
+}
+
+function otherTarget(prefix: string, name: string, condition: string, url: string): string {
+  const table = `[[path_routes."*".${JSON.stringify(prefix)}.when]]`;
+  return `${table}\nname = "${name}"\nif = '${condition}'\ntype = "Proxy"\nurl = "${url}"\n`;
 }
 
 /** The compiled configuration that all runs share. */
@@ -144,6 +167,8 @@ export class Run {
       world.run();
       const open = clients.find((client) => !client.done);
       if (open !== undefined && !history.draining) throw new Violation("a client is left waiting");
+      const accounts = clients.map((client) => client.account);
+      world.observed.expectAll(accounts, this.limiter.refusalCount);
     } catch (error) {
       const { message, stack } = error as Error;
       const text = error instanceof Violation ? message : (stack ?? message);

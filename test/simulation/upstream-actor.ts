@@ -86,6 +86,9 @@ export class UpstreamActor implements Actor {
     const { plan } = exchange;
     this.requests++;
     exchange.deliveries++;
+    exchange.askedPort = this.port;
+    if (exchange.port !== undefined && exchange.port !== this.port)
+      throw new Violation(`${head.line} reached port ${this.port}, not ${exchange.port}`);
     const twice = exchange.deliveries > 1 && !exchange.isIdempotent;
     // On a pooled connection that had gone stale, then on a fresh one, then on another server's.
     if (twice || exchange.deliveries > 3)

@@ -2,7 +2,13 @@
 // the kernel's part played by kernel.ts. `run` is a worker's whole life, and ends with the proof
 // that nothing is left of it.
 
-import { CLOCK_MONOTONIC_MS, CLOCK_REALTIME_SECS, CLOCK_WORDS } from "zproxy/native/abi.ts";
+import {
+  CLOCK_MONOTONIC_MS,
+  CLOCK_MONOTONIC_US,
+  CLOCK_REALTIME_MILLIS,
+  CLOCK_REALTIME_SECS,
+  CLOCK_WORDS,
+} from "zproxy/native/abi.ts";
 import { BalanceMemory } from "zproxy/runtime/control/balance-memory.ts";
 import type { Program } from "zproxy/runtime/data/api.ts";
 import { arenaBytes, type BufferCounts } from "zproxy/runtime/data/buffers.ts";
@@ -25,6 +31,7 @@ import { directCalls } from "./direct-calls.ts";
 import { Disk } from "./disk.ts";
 import { type Faults, Violation } from "./faults.ts";
 import { Kernel, type Surroundings } from "./kernel.ts";
+import { ObservedRequests } from "./observed-requests.ts";
 import { SharedMemory } from "./ring-memory.ts";
 import { Schedule } from "./schedule.ts";
 
@@ -53,6 +60,8 @@ export interface WorldSettings {
   /** Receives may stay armed. */
   readonly multishot: boolean;
   readonly rateLimiter: RateLimiter | null;
+  /** What is told about requests. */
+  readonly observes: { readonly log: boolean; readonly metrics: boolean };
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
   /** How many addresses the name of each upstream server has. */
@@ -82,6 +91,7 @@ export class World {
   readonly listeners = [new Listener(), new Listener()] as const;
   readonly groups: readonly UpstreamGroup[];
   readonly warnings: string[] = [];
+  readonly observed: ObservedRequests;
   private readonly settings: WorldSettings;
   private readonly memory: SharedMemory;
   private readonly clock = new Uint32Array(CLOCK_WORDS);
@@ -99,7 +109,7 @@ export class World {
     const disk = new Disk();
     for (const [path, bytes] of settings.files) disk.add(path, bytes, MTIME_SECS);
     this.groups = makeGroups(program);
-    const routes = program.routes.map((route) => new Route(route, this.groups));
+    const routes = program.routes.map((route, at) => new Route(route, this.groups, at));
     const serverCount = this.groups.reduce((sum, group) => sum + group.servers.length, 0);
     const sockaddrBytes = serverCount * settings.addressesPerServer * SOCKADDR_STRIDE;
     const fileBytes = memoryFileBytes(program, disk);
@@ -126,6 +136,7 @@ export class World {
     const { connectionsMax } = settings;
     const limit = new ConnectionLimit(this.connectionCounts, OWNER, connectionsMax);
     this.table = new ConnectionTable(settings.slotCountMax, connectionsMax === 0 ? null : limit);
+    this.observed = new ObservedRequests(program, settings.observes);
     this.tickClock();
     const wakeFd = kernel.open(this.wake);
     kernel.owners[wakeFd] = OWNER + 1;
@@ -147,6 +158,8 @@ export class World {
       tls: null,
       rateLimiter: settings.rateLimiter,
       idPrefix: "51a0b0c0",
+      accessLog: this.observed.log,
+      metrics: this.observed.metrics,
       onHandover: (fds) => this.takeOver(fds),
       onWake: () => this.onWake(),
       onWarning: (text) => this.warnings.push(text),
@@ -199,7 +212,9 @@ export class World {
   private tickClock(): void {
     const { now } = this.schedule;
     this.clock[CLOCK_MONOTONIC_MS] = Math.floor(now / 1000);
+    this.clock[CLOCK_MONOTONIC_US] = now;
     this.clock[CLOCK_REALTIME_SECS] = this.settings.realtimeSecs + Math.floor(now / 1e6);
+    this.clock[CLOCK_REALTIME_MILLIS] = Math.floor(now / 1000) % 1000;
   }
 
   /** What connections hold when all that is left of them is open and idle: nothing. */
