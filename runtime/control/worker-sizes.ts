@@ -10,5 +10,8 @@ export const CONNECTIONS_MAX = Number(process.env.ZPROXY_TEST_CONNECTIONS ?? 655
 
 export const BUFFER_RING_ENTRIES = 256;
 
+/** Addresses of one name that are used. */
+export const ADDRESSES_MAX = 64;
+
 /** Address space, not memory: pages are backed when they are first used. */
 export const BUFFER_COUNTS: BufferCounts = { small: 16384, large: 4096, multishot: 1024 };

@@ -2,7 +2,7 @@
 // told to drain. Whatever this file does happens once, before the first request.
 
 import { randomBytes } from "node:crypto";
-
+import { isIP } from "node:net";
 import { parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { ENGINE_IO_URING } from "../../native/abi.ts";
 import type { Program } from "../data/api.ts";
@@ -18,7 +18,8 @@ import { RateLimiter } from "../data/rate-limiter.ts";
 import { Ring } from "../data/ring.ts";
 import { Route } from "../data/route.ts";
 import type { TlsParts } from "../data/tls.ts";
-import { Server, type SocketAddress, UpstreamGroup } from "../data/upstream-server.ts";
+import * as upstream from "../data/upstream.ts";
+import { addressRoom, Server, UpstreamGroup, type WriteSockaddr } from "../data/upstream-server.ts";
 import { type Addon, loadAddon, type Mapping, type RingMemory } from "../native.ts";
 import type { GroupMemory } from "./balance-memory.ts";
 import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
@@ -26,15 +27,13 @@ import type { ArenaPages } from "./huge-pages.ts";
 import type { FromWorker, ServerAddresses, ToWorker, WorkerStart } from "./messages.ts";
 import { writeSentence } from "./worker-log.ts";
 import {
+  ADDRESSES_MAX,
   BUFFER_COUNTS,
   BUFFER_RING_ENTRIES,
   CONNECTIONS_MAX,
   CQ_ENTRIES,
   SQ_ENTRIES,
 } from "./worker-sizes.ts";
-
-const ADDRESSES_MAX = 8;
-const SOCKADDR_STRIDE = 32;
 
 /** Runs in a thread of its own until the main thread ends it. */
 export function runWorker(program: Program, start: WorkerStart): void {
@@ -46,8 +45,6 @@ class WorkerThread {
   private readonly groups: readonly UpstreamGroup[];
   private readonly loop: EventLoop;
   private readonly wakeFd: number;
-  /** Arena offset of the first socket address; ADDRESSES_MAX for each server in order. */
-  private readonly sockaddrBase: number;
   private readonly buffers: Buffers;
   private readonly arena: ArenaPages;
 
@@ -59,8 +56,8 @@ class WorkerThread {
     const routes = program.routes.map((settings, at) => new Route(settings, this.groups, at));
     if (FILE_ROUTES) openRoots(program, routes, addon, start.owner);
     const memoryFiles = FILE_ROUTES ? readMemoryFiles(program) : [];
-    const serverCount = program.upstreams.reduce((sum, group) => sum + group.servers.length, 0);
-    const sockaddrBytes = serverCount * ADDRESSES_MAX * SOCKADDR_STRIDE;
+    const hosts = program.upstreams.flatMap(({ servers }) => servers.map(({ host }) => host));
+    const sockaddrBytes = hosts.reduce((sum, host) => sum + addressRoom(addressesMax(host)), 0);
 
     const ring = addon.ringOpen(start.owner, SQ_ENTRIES, CQ_ENTRIES, start.engine);
     const memory = expect(ring, "ringOpen");
@@ -74,8 +71,8 @@ class WorkerThread {
       expect(addon.ringBuffers(handle, group, BUFFER_RING_ENTRIES), "io_uring_register");
     const rings = GROUPS.map(bufferRing);
     this.buffers = new Buffers(arena, BUFFER_COUNTS, rings, BUFFER_RING_ENTRIES);
-    this.sockaddrBase = this.buffers.extraBase;
-    const filesAt = this.sockaddrBase + sockaddrBytes;
+    this.placeAddresses(hosts);
+    const filesAt = this.buffers.extraBase + sockaddrBytes;
     const files = FILE_ROUTES
       ? placeMemoryFiles(memoryFiles, routes, this.buffers.bytes, filesAt)
       : null;
@@ -175,22 +172,27 @@ class WorkerThread {
     });
   }
 
-  /** Writes the addresses of a server as sockaddrs into the arena. */
-  private setAddresses(group: number, index: number, literals: ServerAddresses): void {
-    let serverNumber = index;
-    for (let before = 0; before < group; before++)
-      serverNumber += this.groups[before]!.servers.length;
-    const server = this.groups[group]!.servers[index]!;
-    const addresses: SocketAddress[] = [];
-    for (const literal of literals.slice(0, ADDRESSES_MAX)) {
-      const slot = serverNumber * ADDRESSES_MAX + addresses.length;
-      const offset = this.sockaddrBase + slot * SOCKADDR_STRIDE;
-      const { bytes } = this.buffers;
-      const length = this.addon.writeSockaddr(bytes, offset, literal, server.port);
-      if (length > 0) addresses.push({ offset, length, ipv6: literal.includes(":") });
+  /** `hosts`: of all servers in order. */
+  private placeAddresses(hosts: readonly string[]): void {
+    let base = this.buffers.extraBase;
+    for (const [index, server] of this.groups.flatMap(({ servers }) => servers).entries()) {
+      const count = addressesMax(hosts[index]!);
+      server.placeAddresses(base, count);
+      base += addressRoom(count);
     }
-    server.addresses = addresses;
   }
+
+  private setAddresses(group: number, index: number, literals: ServerAddresses): void {
+    const { addon, buffers, loop } = this;
+    const server = this.groups[group]!.servers[index]!;
+    const write: WriteSockaddr = (offset, literal, port) =>
+      addon.writeSockaddr(buffers.bytes, offset, literal, port);
+    if (PROXY_ROUTES) upstream.setAddresses(loop, server, literals, write);
+  }
+}
+
+function addressesMax(host: string): number {
+  return isIP(host) === 0 ? ADDRESSES_MAX : 1;
 }
 
 function makeGroups(program: Program, balance: readonly GroupMemory[]): UpstreamGroup[] {

@@ -10,7 +10,7 @@ import { BODY_NONE } from "./http1-request.ts";
 import { MULTISHOT_NONE, NOT_ENDED } from "./multishot.ts";
 import type { Route } from "./route.ts";
 import type { TlsSession } from "./tls-session.ts";
-import type { Server } from "./upstream-server.ts";
+import type { Server, SocketAddress } from "./upstream-server.ts";
 
 export const ROLE_FREE = 0;
 export const ROLE_CLIENT = 1;
@@ -175,6 +175,7 @@ export class Connection {
 
   // Upstreams only.
   server: Server | null = null;
+  address: SocketAddress | null = null;
   /** Part of its server's requests in flight. */
   counted = false;
   /** 1xx heads that have come before the final one. */
@@ -254,6 +255,7 @@ export class Connection {
     this.removeChunks = false;
     this.resetFile();
     this.server = null;
+    this.address = null;
     this.counted = false;
     this.interimCount = 0;
     this.poolNext = null;

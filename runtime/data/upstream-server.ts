@@ -7,11 +7,31 @@ import { ascii } from "./bytes.ts";
 import type { Connection } from "./connection.ts";
 import { ServerState } from "./server-state.ts";
 
-/** A socket address that lies in the arena, ready for connect. */
-export interface SocketAddress {
+const SOCKADDR_STRIDE = 32;
+
+/** Bytes of the arena that a server with up to so many addresses needs for them. */
+export function addressRoom(count: number): number {
+  return count * 2 * SOCKADDR_STRIDE;
+}
+
+/** Writes the sockaddr of a literal into the arena. Returns its length, or -errno. */
+export type WriteSockaddr = (offset: number, literal: string, port: number) => number;
+
+/** One address of a server: a sockaddr that lies in the arena, ready for connect. */
+export class SocketAddress {
+  readonly literal: string;
   readonly offset: number;
   readonly length: number;
   readonly ipv6: boolean;
+  /** False when its name has it no more: connections to it are not used again. */
+  current = true;
+
+  constructor(literal: string, offset: number, length: number) {
+    this.literal = literal;
+    this.offset = offset;
+    this.length = length;
+    this.ipv6 = literal.includes(":");
+  }
 }
 
 export class Server {
@@ -29,7 +49,11 @@ export class Server {
   /** The `Host` line for requests to it. */
   readonly hostLine: Uint8Array;
   /** Replaced as a whole when the name resolves anew; empty while it does not. */
-  addresses: SocketAddress[] = [];
+  addresses: readonly SocketAddress[] = [];
+  /** Where in the arena they lie: twice as many places as there may be, used in turn. */
+  private addressBase = 0;
+  private addressSlots = 0;
+  private addressSlot = 0;
   /** Whether its last answer fitted one small buffer. */
   isBrief = false;
   idleTop: Connection | null = null;
@@ -43,6 +67,46 @@ export class Server {
     this.state = new ServerState(words);
     this.authority = authority;
     this.hostLine = ascii(`Host: ${authority}\r\n`);
+  }
+
+  /** Gives it its part of the arena, `addressRoom(count)` bytes. */
+  placeAddresses(base: number, count: number): void {
+    this.addressBase = base;
+    this.addressSlots = count * 2;
+  }
+
+  /**
+   * Takes the addresses that its name has now. Those that it had stay the objects they were, so
+   * that connections to them go on. New ones are not written over old ones: a connect that was
+   * queued a moment ago has not been read by the kernel.
+   */
+  setAddresses(literals: readonly string[], write: WriteSockaddr): void {
+    const before = this.addresses;
+    const taken = new Set(before.map(({ offset }) => offset));
+    const after: SocketAddress[] = [];
+    for (const literal of literals.slice(0, this.addressSlots >> 1)) {
+      const known = before.find((address) => address.literal === literal);
+      if (known !== undefined) {
+        after.push(known);
+        continue;
+      }
+      const offset = this.nextFreeOffset(taken);
+      const length = write(offset, literal, this.port);
+      if (length > 0) after.push(new SocketAddress(literal, offset, length));
+    }
+    for (const address of before) address.current = after.includes(address);
+    this.addresses = after;
+  }
+
+  /** A place in turn, so that one which has become free is not the next to be written. */
+  private nextFreeOffset(taken: Set<number>): number {
+    for (;;) {
+      const offset = this.addressBase + this.addressSlot * SOCKADDR_STRIDE;
+      this.addressSlot = (this.addressSlot + 1) % this.addressSlots;
+      if (taken.has(offset)) continue;
+      taken.add(offset);
+      return offset;
+    }
   }
 
   /** Puts a connection on top of the idle ones. */

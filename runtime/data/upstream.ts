@@ -28,7 +28,7 @@ import { BODY_UNTIL_CLOSE } from "./http1-request.ts";
 import * as proxy from "./proxy.ts";
 import * as response from "./response.ts";
 import type { Route } from "./route.ts";
-import type { Server, SocketAddress } from "./upstream-server.ts";
+import type { Server, SocketAddress, WriteSockaddr } from "./upstream-server.ts";
 
 const RESPONSE_IDLE_MS = 60_000;
 
@@ -71,6 +71,7 @@ function open(loop: EventLoop, server: Server, address: SocketAddress): Connecti
   }
   loop.sockets.open(peer, fd);
   peer.server = server;
+  peer.address = address;
   peer.connecting = true;
   peer.pendingOps++;
   const { buffers, ring } = loop;
@@ -351,6 +352,7 @@ export function release(loop: EventLoop, peer: Connection, route: Route): void {
   if (
     loop.retiring ||
     loop.draining ||
+    !peer.address!.current ||
     server.idleCount >= route.limits.maxIdleConnectionsPerHost
   ) {
     loop.closeGently(peer);
@@ -386,7 +388,26 @@ export function onTimer(loop: EventLoop, peer: Connection): void {
   }
 }
 
-/** Closes a pooled connection when the worker drains. */
+/**
+ * Takes the addresses that a server's name has now. Under steady load no connection is ever idle
+ * for long: those to an address that has gone end here, or with the exchange that they are part of.
+ */
+export function setAddresses(
+  loop: EventLoop,
+  server: Server,
+  literals: readonly string[],
+  write: WriteSockaddr,
+): void {
+  server.setAddresses(literals, write);
+  let idle = server.idleTop;
+  while (idle !== null) {
+    const next = idle.poolNext;
+    if (!idle.address!.current) drain(loop, idle);
+    idle = next;
+  }
+}
+
+/** Closes a pooled connection when the worker drains, or its address has gone. */
 export function drain(loop: EventLoop, peer: Connection): void {
   if (!peer.pooled || peer.closing) return;
   peer.server!.remove(peer);

@@ -82,7 +82,7 @@ class ScriptedRun {
       rateLimiter: null,
       observes: { log: false, metrics: false },
       connectionsMax: 0,
-      addressesPerServer: 1,
+      addresses: ["127.0.0.1"],
       realtimeSecs: Math.floor(Date.now() / 1000),
       secondsMax: 600,
       files: new Map([["files/a.txt", Buffer.from("hello")]]),

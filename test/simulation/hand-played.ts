@@ -60,6 +60,8 @@ export class Peer implements Actor {
 export interface HandPlayedOptions {
   readonly program: Program;
   readonly seed?: number;
+  /** What the names of all servers resolve to at first. */
+  readonly addresses?: readonly string[];
   /** What each peer's side of a connection takes before it reads. */
   readonly windowBytes?: number;
   readonly latencyUs?: number;
@@ -78,16 +80,18 @@ export class HandPlayed {
   onUpstream: (upstream: Peer) => void = () => {};
   readonly world: World;
   private readonly options: HandPlayedOptions;
+  private readonly due: (() => void)[] = [];
 
   constructor(options: HandPlayedOptions) {
     this.options = options;
     const { program, seed = 1, latencyUs = 100, cqEntries = 128, files = new Map() } = options;
+    const { addresses = ["127.0.0.1"] } = options;
     this.world = new World({
       program,
       random: new Random(seed),
       faults: this.faults,
       surroundings: {
-        connect: () => ({ outcome: this.connect(), latency: latencyUs }),
+        connect: (_port, address) => ({ outcome: this.connect(address), latency: latencyUs }),
         excuse: () => {},
       },
       counts: { small: 32, large: 8, multishot: 8 },
@@ -101,13 +105,17 @@ export class HandPlayed {
       rateLimiter: null,
       observes: { log: false, metrics: false },
       connectionsMax: 0,
-      addressesPerServer: 1,
+      addresses,
       realtimeSecs: REALTIME_SECS,
       secondsMax: SECONDS_MAX,
       files,
     });
     const { world } = this;
-    world.onWake = () => world.loop.drain();
+    world.onWake = () => {
+      const due = this.due.splice(0);
+      for (const run of due) run();
+      if (due.length === 0) world.loop.drain();
+    };
     this.client = this.connectClient();
   }
 
@@ -123,6 +131,14 @@ export class HandPlayed {
     this.world.schedule.at(ms * 1000, run);
   }
 
+  /** Likewise, but on the loop, as what the main thread asks for. */
+  onLoopAt(ms: number, run: () => void): void {
+    this.at(ms, () => {
+      this.due.push(run);
+      this.world.signal();
+    });
+  }
+
   /** A worker's whole life, told to drain at `ms`. Fails when anything of it is left. */
   play(ms: number): void {
     this.at(ms, () => this.world.signal());
@@ -135,8 +151,8 @@ export class HandPlayed {
     return new Wire(schedule, kernel.random, latencyUs, windowBytes, address);
   }
 
-  private connect(): Wire {
-    const upstream = new Peer(this.makeWire("127.0.0.1"));
+  private connect(address: string): Wire {
+    const upstream = new Peer(this.makeWire(address));
     this.upstreams.push(upstream);
     this.onUpstream(upstream);
     return upstream.wire;

@@ -24,8 +24,11 @@ export type ConnectOutcome = Wire | number | null;
 
 /** What the kernel asks its surroundings, and tells them. */
 export interface Surroundings {
-  /** A connect to a port; the outcome is known to the server after `latency`. */
-  connect(port: number): { readonly outcome: ConnectOutcome; readonly latency: number };
+  /** A connect to a port of an address; the outcome is known to the server after `latency`. */
+  connect(
+    port: number,
+    address: string,
+  ): { readonly outcome: ConnectOutcome; readonly latency: number };
   /** A fault that can break any exchange has struck. */
   excuse(reason: string): void;
 }

@@ -40,6 +40,8 @@ export interface RunPlan {
   readonly idleCloses: number;
   readonly refuses: number;
   readonly hangs: number;
+  /** How often the name of some server gets other addresses. */
+  readonly addressChanges: number;
   /** The chance that an exchange has an upstream that misbehaves. */
   readonly upstreamFaults: number;
   readonly clientFaults: number;
@@ -131,6 +133,7 @@ export function drawRun(random: Random): RunPlan {
     idleCloses: chance(random, 0.25) ? 0.5 : 0,
     refuses: chance(random, 0.1) ? 0.4 : 0,
     hangs: chance(random, 0.05) ? 0.3 : 0,
+    addressChanges: chance(random, 0.2) ? random.between(1, 12) : 0,
     upstreamFaults: chance(random, 0.4) ? 0.3 : 0,
     clientFaults: chance(random, 0.3) ? 0.4 : 0,
     clients: random.between(1, 5),

@@ -90,6 +90,8 @@ const STALE_US = 100_000;
 /** Longer than any idle timeout. */
 const IDLE_US = 100_000_000;
 
+const ADDRESSES = [1, 2, 3, 4, 5].map((host) => `127.0.0.${host}`);
+
 /** What a run was like, for whoever counts. */
 export interface RunCounts {
   readonly exchanges: number;
@@ -108,7 +110,9 @@ export class Run {
   private readonly world: World;
   private readonly limiter: CheckedRateLimiter;
   private readonly around: UpstreamSurroundings;
+  private readonly upstreams: UpstreamActor[] = [];
   private waiting = 0;
+  private dueChanges = 0;
 
   /** `trace` is told of everything that happens. */
   constructor(program: Program, seed: number, trace: ((line: string) => void) | null = null) {
@@ -122,13 +126,13 @@ export class Run {
       program,
       random,
       surroundings: {
-        connect: (port) => this.connect(port),
+        connect: (port, address) => this.connect(port, address),
         excuse: (reason) => {
           history.excuse ??= reason;
         },
       },
       rateLimiter: this.limiter,
-      addressesPerServer: 2,
+      addresses: ADDRESSES.slice(0, 2),
       realtimeSecs: REALTIME_SECS + random.below(60),
       secondsMax: SECONDS_MAX,
       files: FILES,
@@ -154,8 +158,18 @@ export class Run {
         if (servers.length > 1) servers[0]!.state.healthy = false;
     }
     const { loop } = this.world;
-    this.world.onWake = () => (plan.retires ? loop.retire(true) : loop.drain());
+    this.world.onWake = () => {
+      this.changeAddresses();
+      if (history.draining) plan.retires ? loop.retire(true) : loop.drain();
+    };
     for (let index = 0; index < plan.clients; index++) this.addClient(index);
+    for (let change = 0; change < plan.addressChanges; change++) {
+      schedule.after(random.below(random.pick([50_000, 2_000_000, 10_000_000])), () => {
+        if (history.draining) return;
+        this.dueChanges++;
+        this.world.signal();
+      });
+    }
     if (plan.drainAfterUs < Number.POSITIVE_INFINITY)
       this.world.schedule.after(plan.drainAfterUs, () => this.drain());
   }
@@ -233,7 +247,22 @@ export class Run {
     return new Wire(world.schedule, random, plan.latencyUs, plan.windowBytes, address);
   }
 
-  private connect(port: number): { outcome: ConnectOutcome; latency: number } {
+  /** Names resolve to something else, more or fewer addresses than some request has counted on. */
+  private changeAddresses(): void {
+    const { random, world } = this;
+    const servers = world.groups.flatMap((each) => each.servers);
+    for (; this.dueChanges > 0; this.dueChanges--) {
+      const server = random.pick(servers);
+      const chosen = random.between(1, (1 << ADDRESSES.length) - 1);
+      const literals = ADDRESSES.filter((_, bit) => (chosen >> bit) & 1);
+      this.history.trace?.(`the addresses of ${server.authority} are ${literals.join(" ")}`);
+      world.setAddresses(server, literals);
+      for (const upstream of this.upstreams)
+        if (upstream.port === server.port && !literals.includes(upstream.address)) upstream.leave();
+    }
+  }
+
+  private connect(port: number, address: string): { outcome: ConnectOutcome; latency: number } {
     const { random, plan, history } = this;
     const latency = random.below(plan.latencyUs * 2 + 1);
     if (chance(random, plan.refuses)) {
@@ -244,8 +273,10 @@ export class Run {
       history.unreachable = true;
       return { outcome: null, latency };
     }
-    const wire = this.makeWire("127.0.0.1");
-    wire.actor = new UpstreamActor(this.around, wire, port);
+    const wire = this.makeWire(address);
+    const upstream = new UpstreamActor(this.around, wire, port);
+    wire.actor = upstream;
+    this.upstreams.push(upstream);
     return { outcome: wire, latency };
   }
 

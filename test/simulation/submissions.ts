@@ -148,7 +148,8 @@ function takeConnect(kernel: Kernel, operation: Operation): void {
   socket.connect = operation;
   operation.hold = kernel.memory.holdForReading(sqe.addr, sqe.offLow, what);
   const port = kernel.memory.arenaBytes.readUInt16BE(sqe.addr + 2);
-  const { outcome, latency } = kernel.surroundings.connect(port);
+  const address = kernel.memory.arenaBytes.subarray(sqe.addr + 4, sqe.addr + 8).join(".");
+  const { outcome, latency } = kernel.surroundings.connect(port, address);
   if (outcome === null) return;
   operation.result = typeof outcome === "number" ? outcome : 0;
   kernel.schedule.after(latency, () => {

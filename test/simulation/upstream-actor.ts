@@ -32,7 +32,9 @@ export interface UpstreamSurroundings {
 export class UpstreamActor implements Actor {
   private readonly around: UpstreamSurroundings;
   private readonly wire: Wire;
-  private readonly port: number;
+  readonly port: number;
+  /** When the name of its server went on to other addresses. */
+  private leftAt = Number.POSITIVE_INFINITY;
   private readonly reader: HttpReader;
   private exchange: Exchange | null = null;
   /** The rest of what comes is of no interest. */
@@ -50,6 +52,15 @@ export class UpstreamActor implements Actor {
       onMessage: (_head, body) => this.onRequest(body),
       onRaw: (bytes) => this.onTunnelBytes(bytes),
     });
+  }
+
+  get address(): string {
+    return this.wire.address;
+  }
+
+  /** The name of its server has its address no more: it may finish what it has begun. */
+  leave(): void {
+    this.leftAt = Math.min(this.leftAt, this.around.schedule.now);
   }
 
   onReadable(wire: Wire): void {
@@ -84,6 +95,8 @@ export class UpstreamActor implements Actor {
     if (exchange === undefined || version !== "HTTP/1.1")
       throw new Violation(`an upstream was asked ${JSON.stringify(head.line)}`);
     const { plan } = exchange;
+    if (exchange.startedAt > this.leftAt)
+      throw new Violation(`${head.line} was sent to an address that the name had no more`);
     this.requests++;
     exchange.deliveries++;
     exchange.askedPort = this.port;

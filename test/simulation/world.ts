@@ -23,7 +23,8 @@ import type { RateLimiter } from "zproxy/runtime/data/rate-limiter.ts";
 import { Ring } from "zproxy/runtime/data/ring.ts";
 import { Route } from "zproxy/runtime/data/route.ts";
 import { TICK_MS } from "zproxy/runtime/data/timer-wheel.ts";
-import { Server, UpstreamGroup } from "zproxy/runtime/data/upstream-server.ts";
+import * as upstream from "zproxy/runtime/data/upstream.ts";
+import { addressRoom, Server, UpstreamGroup } from "zproxy/runtime/data/upstream-server.ts";
 import type { Random } from "../lib/random.ts";
 import { CheckedBuffers } from "./checked-buffers.ts";
 import { EventFile, Listener, OpenFolder } from "./descriptors.ts";
@@ -36,7 +37,9 @@ import { SharedMemory } from "./ring-memory.ts";
 import { Schedule } from "./schedule.ts";
 
 const OWNER = 0;
-const SOCKADDR_STRIDE = 32;
+const SOCKADDR_IN_BYTES = 16;
+/** More than a run has in all, so that a connect may take as long as it likes. */
+const ADDRESSES_MAX = 64;
 /** Turns that the last connections may take to close behind `EventLoop.run`. */
 const CLOSING_TURNS_MAX = 4000;
 /** A client may hold its input, a request, a file and its send queue; an upstream less. */
@@ -64,8 +67,8 @@ export interface WorldSettings {
   readonly observes: { readonly log: boolean; readonly metrics: boolean };
   /** max_concurrent_connections; 0 is none. */
   readonly connectionsMax: number;
-  /** How many addresses the name of each upstream server has. */
-  readonly addressesPerServer: number;
+  /** What the name of each upstream server resolves to at first. */
+  readonly addresses: readonly string[];
   readonly realtimeSecs: number;
   /** Virtual time by which everything must be over. */
   readonly secondsMax: number;
@@ -111,7 +114,7 @@ export class World {
     this.groups = makeGroups(program);
     const routes = program.routes.map((route, at) => new Route(route, this.groups, at));
     const serverCount = this.groups.reduce((sum, group) => sum + group.servers.length, 0);
-    const sockaddrBytes = serverCount * settings.addressesPerServer * SOCKADDR_STRIDE;
+    const sockaddrBytes = serverCount * addressRoom(ADDRESSES_MAX);
     const fileBytes = memoryFileBytes(program, disk);
     const arena = arenaOf(arenaBytes(counts, sockaddrBytes + fileBytes));
     const { sqEntries, cqEntries } = settings;
@@ -132,7 +135,6 @@ export class World {
     const { kernel } = this;
     this.buffers = new CheckedBuffers(memory.arena, counts, memory.bufferRings, bufferRingEntries);
     this.files = this.openFiles(program, routes, this.buffers.extraBase + sockaddrBytes);
-    this.writeAddresses();
     const { connectionsMax } = settings;
     const limit = new ConnectionLimit(this.connectionCounts, OWNER, connectionsMax);
     this.table = new ConnectionTable(settings.slotCountMax, connectionsMax === 0 ? null : limit);
@@ -165,6 +167,13 @@ export class World {
       onWarning: (text) => this.warnings.push(text),
       onNotice: () => {},
     });
+    for (const [index, server] of this.groups.flatMap(({ servers }) => servers).entries()) {
+      server.placeAddresses(
+        this.buffers.extraBase + index * addressRoom(ADDRESSES_MAX),
+        ADDRESSES_MAX,
+      );
+      this.setAddresses(server, settings.addresses);
+    }
   }
 
   /** Lives until the loop has been drained or retired and everything is closed. */
@@ -286,19 +295,15 @@ export class World {
     return store;
   }
 
-  /** IPv4 socket addresses of all servers; the port alone tells them apart. */
-  private writeAddresses(): void {
+  /** As a worker does when the main thread has resolved a name: called on the loop. */
+  setAddresses(server: Server, literals: readonly string[]): void {
     const view = new DataView(this.buffers.bytes.buffer);
-    let offset = this.buffers.extraBase;
-    for (const server of this.groups.flatMap(({ servers }) => servers)) {
-      server.addresses = Array.from({ length: this.settings.addressesPerServer }, () => {
-        view.setUint16(offset, 2, true);
-        view.setUint16(offset + 2, server.port);
-        const address = { offset, length: 16, ipv6: false };
-        offset += SOCKADDR_STRIDE;
-        return address;
-      });
-    }
+    upstream.setAddresses(this.loop, server, literals, (offset, literal, port) => {
+      view.setUint16(offset, 2, true);
+      view.setUint16(offset + 2, port);
+      this.buffers.bytes.set(literal.split(".").map(Number), offset + 4);
+      return SOCKADDR_IN_BYTES;
+    });
   }
 }
 
