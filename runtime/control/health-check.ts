@@ -100,14 +100,14 @@ export class HealthChecks {
 
   private async keepChecking(target: Target, verdict: HealthVerdict): Promise<void> {
     const { url, settings } = target;
-    const started = Date.now();
+    const started = performance.now();
     const success = await this.check(target);
     if (this.stopped) return;
     if (verdict.take(success)) {
       const name = url.replace(/^\w+:\/\//, "");
       this.say(`Upstream ${name} is now ${success ? "healthy" : "unhealthy"}`);
     }
-    const rest = Math.max(0, settings.intervalSecs * 1000 - (Date.now() - started));
+    const rest = Math.max(0, settings.intervalSecs * 1000 - (performance.now() - started));
     const timer = setTimeout(() => {
       this.timers.delete(timer);
       void this.keepChecking(target, verdict);
