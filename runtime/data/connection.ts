@@ -142,7 +142,9 @@ export class Connection {
   /** The server that was chosen first, and the one that is being tried. */
   firstServer = 0;
   serverIndex = 0;
-  addressIndex = 0;
+  /** The index of the address that was tried first, and how many have failed. */
+  addressStart = 0;
+  addressTries = 0;
   addressLength = 0;
   /** Response without length to a client that knows chunks: we frame it. */
   addChunks = false;
@@ -249,7 +251,8 @@ export class Connection {
     this.clientHash = 0;
     this.firstServer = 0;
     this.serverIndex = 0;
-    this.addressIndex = 0;
+    this.addressStart = 0;
+    this.addressTries = 0;
     this.addressLength = 0;
     this.addChunks = false;
     this.removeChunks = false;

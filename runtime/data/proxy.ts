@@ -52,7 +52,7 @@ export function begin(loop: EventLoop, connection: Connection, route: Route): vo
   connection.clientHash = group.hashesClients ? hashClient(loop, connection) : 0;
   connection.firstServer = group.balancer.first(connection.clientHash);
   connection.serverIndex = connection.firstServer;
-  connection.addressIndex = 0;
+  connection.addressTries = 0;
   if (connection.serverIndex === NO_SERVER) {
     client.fail(loop, connection, 503);
     return;

@@ -6,8 +6,11 @@ import { type Balancer, hashUrl, makeBalancer } from "./balance.ts";
 import { ascii } from "./bytes.ts";
 import type { Connection } from "./connection.ts";
 import { ServerState } from "./server-state.ts";
+import { TICK_MS } from "./timer-wheel.ts";
 
 const SOCKADDR_STRIDE = 32;
+/** An address that can't be connected comes after the others for so long, as in nginx. */
+const AVOIDED_TICKS = Math.round(10_000 / TICK_MS);
 
 /** Bytes of the arena that a server with up to so many addresses needs for them. */
 export function addressRoom(count: number): number {
@@ -25,12 +28,19 @@ export class SocketAddress {
   readonly ipv6: boolean;
   /** False when its name has it no more: connections to it are not used again. */
   current = true;
+  /** Until this tick it comes after the others: a connect has failed. */
+  avoidedUntil = 0;
 
   constructor(literal: string, offset: number, length: number) {
     this.literal = literal;
     this.offset = offset;
     this.length = length;
     this.ipv6 = literal.includes(":");
+  }
+
+  /** Notes that it can't be connected. */
+  avoid(tick: number): void {
+    this.avoidedUntil = tick + AVOIDED_TICKS;
   }
 }
 
@@ -54,6 +64,8 @@ export class Server {
   private addressBase = 0;
   private addressSlots = 0;
   private addressSlot = 0;
+  /** The address that the last fresh connection began with. */
+  private addressTurn = -1;
   /** Whether its last answer fitted one small buffer. */
   isBrief = false;
   idleTop: Connection | null = null;
@@ -107,6 +119,20 @@ export class Server {
       taken.add(offset);
       return offset;
     }
+  }
+
+  /**
+   * The index of the address that a fresh connection begins with: each in turn, without those that
+   * could not be connected of late while there are others.
+   */
+  firstAddress(tick: number): number {
+    const { addresses } = this;
+    const count = addresses.length;
+    for (let tries = count; tries > 0; tries--) {
+      this.addressTurn = (this.addressTurn + 1) % count;
+      if (addresses[this.addressTurn]!.avoidedUntil <= tick) return this.addressTurn;
+    }
+    return Math.max(0, this.addressTurn);
   }
 
   /** Puts a connection on top of the idle ones. */

@@ -46,12 +46,15 @@ export function connect(loop: EventLoop, connection: Connection, route: Route): 
 }
 
 function connectFresh(loop: EventLoop, connection: Connection, route: Route, server: Server): void {
-  const address = server.addresses[connection.addressIndex];
-  if (address === undefined) {
+  const { addresses } = server;
+  if (addresses.length === 0) {
     tryNext(loop, connection, 502);
     return;
   }
-  const peer = open(loop, server, address);
+  if (connection.addressTries === 0)
+    connection.addressStart = server.firstAddress(loop.timers.tick);
+  const index = (connection.addressStart + connection.addressTries) % addresses.length;
+  const peer = open(loop, server, addresses[index]!);
   if (peer === null) {
     client.fail(loop, connection, 503);
     return;
@@ -127,6 +130,7 @@ export function onConnected(loop: EventLoop, peer: Connection, result: number): 
 export function onEstablished(loop: EventLoop, peer: Connection): void {
   const connection = peer.peer!;
   peer.connecting = false;
+  peer.address!.avoidedUntil = 0;
   loop.timers.set(peer.slot, RESPONSE_IDLE_MS);
   if (connection.requestState === REQUEST_BODY) {
     proxy.pumpBody(loop, connection);
@@ -151,6 +155,7 @@ function connectFailed(
 ): void {
   const outOfDescriptors = result === -EMFILE || result === -ENFILE || result === -EAGAIN;
   const timedOut = result === -ETIMEDOUT;
+  if (!outOfDescriptors) peer.address!.avoid(loop.timers.tick);
   leave(loop, connection, peer);
   tryNext(loop, connection, outOfDescriptors ? 503 : timedOut ? 504 : 502);
 }
@@ -175,15 +180,15 @@ function tryNext(loop: EventLoop, connection: Connection, status: number): void 
   const route = connection.route!;
   const { servers, balancer } = route.group!;
   const { serverIndex, firstServer, clientHash } = connection;
-  connection.addressIndex++;
-  if (connection.addressIndex >= servers[serverIndex]!.addresses.length) {
+  connection.addressTries++;
+  if (connection.addressTries >= servers[serverIndex]!.addresses.length) {
     const next = balancer.next(serverIndex, firstServer, clientHash);
     if (next === NO_SERVER) {
       client.fail(loop, connection, status);
       return;
     }
     proxy.renameHost(loop, connection, servers[next]!);
-    connection.addressIndex = 0;
+    connection.addressTries = 0;
     connection.serverIndex = next;
   }
   connect(loop, connection, route);
@@ -372,6 +377,7 @@ export function onTimer(loop: EventLoop, peer: Connection): void {
     if (peer.pooled) peer.server!.remove(peer);
     loop.closeGently(peer);
   } else if (peer.connecting) {
+    peer.address!.avoid(loop.timers.tick);
     leave(loop, connection, peer);
     tryNext(loop, connection, 504);
   } else if (peer.starved || (connection.sending && !peer.receiving)) {

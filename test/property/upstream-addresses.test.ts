@@ -1,4 +1,5 @@
-// The addresses of an upstream server: what changes when its name resolves anew.
+// The addresses of an upstream server: what changes when its name resolves anew, and with which
+// one a fresh connection begins.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -76,4 +77,32 @@ test("more addresses than there is room for are left out, and what is none as we
   );
   assert.deepEqual(watched.literals, ["::1"]);
   assert.ok(watched.server.addresses[0]?.ipv6);
+});
+
+test("fresh connections begin at each address in turn", () => {
+  const watched = new WatchedServer();
+  watched.set(LITERALS.slice(0, 3));
+  const first = (): number => watched.server.firstAddress(0);
+  assert.deepEqual([first(), first(), first(), first()], [0, 1, 2, 0]);
+  watched.set(LITERALS.slice(0, 1));
+  assert.deepEqual([first(), first()], [0, 0]);
+});
+
+test("an address that could not be connected is passed over for ten seconds", () => {
+  const watched = new WatchedServer();
+  watched.set(LITERALS.slice(0, 3));
+  const { server } = watched;
+  const tenSecs = Math.round(10_000 / 128);
+  server.addresses[1]!.avoid(5);
+  const during = Array.from({ length: 4 }, () => server.firstAddress(5 + tenSecs - 1));
+  assert.deepEqual(during, [0, 2, 0, 2]);
+  assert.deepEqual([server.firstAddress(5 + tenSecs), server.firstAddress(5 + tenSecs)], [0, 1]);
+});
+
+test("with no address that works, all are still tried", () => {
+  const watched = new WatchedServer();
+  watched.set(LITERALS.slice(0, 3));
+  for (const address of watched.server.addresses) address.avoid(0);
+  const tried = Array.from({ length: 50 }, () => watched.server.firstAddress(1));
+  assert.ok(tried.every((index) => index >= 0 && index < 3));
 });

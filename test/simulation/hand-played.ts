@@ -7,6 +7,7 @@ import type { Program } from "zproxy/runtime/data/api.ts";
 import { loadProgram } from "../lib/generated-program.ts";
 import { Random } from "../lib/random.ts";
 import { type Faults, NO_FAULTS } from "./faults.ts";
+import type { ConnectOutcome } from "./kernel.ts";
 import { type Actor, Wire } from "./wire.ts";
 import { World } from "./world.ts";
 
@@ -74,6 +75,9 @@ export class HandPlayed {
   /** Nothing goes wrong by itself; a test may change that when its time has come. */
   readonly faults: Faults = { ...NO_FAULTS };
   readonly client: Peer;
+  /** What connects to an address end with at which nobody listens; null: they never end. */
+  readonly dead = new Map<string, number | null>();
+  deadConnects = 0;
   /** Connections that the worker has made, in order. */
   readonly upstreams: Peer[] = [];
   /** Called with each of them. */
@@ -151,7 +155,12 @@ export class HandPlayed {
     return new Wire(schedule, kernel.random, latencyUs, windowBytes, address);
   }
 
-  private connect(address: string): Wire {
+  private connect(address: string): ConnectOutcome {
+    const outcome = this.dead.get(address);
+    if (outcome !== undefined) {
+      this.deadConnects++;
+      return outcome;
+    }
     const upstream = new Peer(this.makeWire(address));
     this.upstreams.push(upstream);
     this.onUpstream(upstream);
