@@ -26,6 +26,7 @@ export const BARS: readonly Bar[] = [
   ...ratioBars("proxy-64k", "cpuMicros", { nginx: [0.7, 0.55], haproxy: [1, 0.85] }),
   ...ratioBars("file-small", "cpuMicros", { nginx: [0.85, 0.7] }),
   ...ratioBars("file-10m", "cpuMicros", { nginx: [1.05, 1] }),
+  ...ratioBars("memory", "cpuMicros", { nginx: [0.85, 0.7] }),
   ...ratioBars("tls-small-128", "cpuMicros", { nginx: [0.9, 0.8] }),
   ...ratioBars("tls-handshake", "cpuMicros", { nginx: [1.05, 0.95] }),
   ...ratioBars("paced", "p99Millis", { nginx: [1, 0.8] }),
