@@ -2,12 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Direction, moveLongBody } from "../lib/long-body.ts";
+import { DIRECTIONS, GROWN_KIB_MAX, moveLongBody } from "../lib/long-body.ts";
 
 const BYTES = 128 << 20;
-/** A few buffers, and what the collector has not come to. */
-const GROWN_KIB_MAX = 24 * 1024;
-const DIRECTIONS: readonly Direction[] = ["down", "up", "up in chunks"];
 
 for (const direction of DIRECTIONS) {
   test(`${BYTES >> 20} MiB ${direction}`, async () => {

@@ -13,7 +13,11 @@ const PIECE = Buffer.alloc(1 << 20, "zproxy");
 const WARM_BYTES = 16 << 20;
 const SAMPLE_MS = 50;
 
-export type Direction = "down" | "up" | "up in chunks";
+export const DIRECTIONS = ["down", "up", "up in chunks"] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
+/** By what the server may grow: a few buffers, and what the collector has not come to. */
+export const GROWN_KIB_MAX = 24 * 1024;
 
 /** So many bytes, a piece at a time, as fast as they are taken. */
 function content(bytes: number): Readable {

@@ -25,9 +25,12 @@ export interface SlowResult {
   readonly buffersInUse: number;
   /** Normal requests that were answered meanwhile. */
   readonly answered: number;
-  /** Milliseconds that normal requests took, in ascending order: without slow clients, and with. */
-  readonly timesBefore: readonly number[];
-  readonly timesMeanwhile: readonly number[];
+  /**
+   * Milliseconds that normal requests took, in ascending order: without slow clients, before and
+   * after them, and with. They are made in one rhythm, so that they can be compared.
+   */
+  readonly timesWithout: readonly number[];
+  readonly timesWith: readonly number[];
 }
 
 class SlowClient {
@@ -88,15 +91,31 @@ function residentKib(server: TestServer): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
 }
 
-/** Makes normal requests one after the other; returns how long each took. */
-async function timeRequests(port: number, count: number): Promise<number[]> {
+/** Makes a normal request; returns how long it took. */
+async function timeRequest(port: number, seed: number): Promise<number> {
+  const start = performance.now();
+  const answer = await exchange(port, request(`GET /app/bytes/1000?seed=${seed}`));
+  const time = performance.now() - start;
+  assert.deepEqual(answer.body, Buffer.from(sizedBytes(1000, seed)));
+  return time;
+}
+
+/** Normal requests for a second, each behind what `before` does; returns how long they took. */
+async function timeSecond(port: number, before: (share: number) => void): Promise<number[]> {
   const times: number[] = [];
-  for (let index = 0; index < count; index++) {
-    const start = performance.now();
-    const answer = await exchange(port, request(`GET /app/bytes/1000?seed=${index}`));
-    times.push(performance.now() - start);
-    assert.deepEqual(answer.body, Buffer.from(sizedBytes(1000, index)));
+  for (let share = 0; share < REQUESTS_A_SECOND; share++) {
+    const next = sleep(SECOND_MS / REQUESTS_A_SECOND);
+    before(share);
+    times.push(await timeRequest(port, share));
+    await next;
   }
+  return times;
+}
+
+async function timeSeconds(port: number, seconds: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let second = 0; second < seconds; second++)
+    times.push(...(await timeSecond(port, () => {})));
   return times;
 }
 
@@ -120,15 +139,20 @@ function slowClient(socket: Socket, index: number): SlowClient {
 
 /**
  * Opens so many slow clients, lets them go on for some seconds while normal requests are made, then
- * lets all of them come to their end, and checks what they got.
+ * lets all of them come to their end, and checks what they got. `secondsWithout`: for how long
+ * normal requests are made before and after, for comparison.
  */
-export async function runSlowClients(count: number, seconds: number): Promise<SlowResult> {
+export async function runSlowClients(
+  count: number,
+  seconds: number,
+  secondsWithout = 0,
+): Promise<SlowResult> {
   const upstream = await startUpstream();
   const server = await startServer(serverSection() + proxyRoute("/app", upstream.url, PATIENT));
   const clients: SlowClient[] = [];
   try {
-    await timeRequests(server.port, WARM_REQUESTS);
-    const timesBefore = await timeRequests(server.port, REQUESTS_A_SECOND * 5);
+    for (let index = 0; index < WARM_REQUESTS; index++) await timeRequest(server.port, index);
+    const timesWithout = await timeSeconds(server.port, secondsWithout);
     const before = residentKib(server);
     while (clients.length < count) {
       const sockets = await Promise.all(Array.from({ length: BATCH }, () => open(server.port)));
@@ -139,15 +163,13 @@ export async function runSlowClients(count: number, seconds: number): Promise<Sl
     }
     let grownKib = 0;
     let buffersInUse = 0;
-    const timesMeanwhile: number[] = [];
+    const timesWith: number[] = [];
     for (let second = 0; second < seconds; second++) {
       // Slow clients do not move in step: each request meets its share of them.
-      for (let share = 0; share < REQUESTS_A_SECOND; share++) {
-        const next = sleep(SECOND_MS / REQUESTS_A_SECOND);
+      const times = await timeSecond(server.port, (share) => {
         for (let at = share; at < clients.length; at += REQUESTS_A_SECOND) clients[at]!.tick();
-        timesMeanwhile.push(...(await timeRequests(server.port, 1)));
-        await next;
-      }
+      });
+      timesWith.push(...times);
       const { workers } = await server.stats();
       buffersInUse = Math.max(buffersInUse, workers[0]?.buffersInUse ?? 0);
       grownKib = Math.max(grownKib, residentKib(server) - before);
@@ -163,9 +185,10 @@ export async function runSlowClients(count: number, seconds: number): Promise<Sl
       const batch = clients.slice(first, first + BATCH);
       await Promise.all(batch.map((client, at) => finish(client, first + at)));
     }
-    const answered = timesMeanwhile.length;
-    for (const times of [timesBefore, timesMeanwhile]) times.sort((left, right) => left - right);
-    return { grownKib, buffersInUse, answered, timesBefore, timesMeanwhile };
+    timesWithout.push(...(await timeSeconds(server.port, secondsWithout)));
+    const answered = timesWith.length;
+    for (const times of [timesWithout, timesWith]) times.sort((left, right) => left - right);
+    return { grownKib, buffersInUse, answered, timesWithout, timesWith };
   } finally {
     for (const client of clients) client.close();
     await upstream.stop();
