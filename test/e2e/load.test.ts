@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
-import { Pool } from "undici";
+import { CheckedLoad, inPieces } from "../lib/checked-load.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { Random, withRandom } from "../lib/random.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
-import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
+import { sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
 const CONNECTIONS = 64;
 const MIB = 1024 * 1024;
@@ -19,7 +18,7 @@ const FILE_SIZES = [0, 1, 4095, 4096, 65_536, 300_007];
 let folder: string;
 let upstream: Upstream;
 let server: TestServer;
-let pool: Pool;
+let load: CheckedLoad;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "zproxy-load-"));
@@ -34,68 +33,36 @@ before(async () => {
     fileRoute("/memory", join(folder, "site"), ['mode = "memory"']),
   ];
   server = await startServer(serverSection(2) + routes.join("\n"));
-  pool = new Pool(server.url, { connections: CONNECTIONS, headersTimeout: 60_000 });
+  load = new CheckedLoad(server.url, CONNECTIONS);
 });
 
 after(async () => {
-  await pool.destroy();
+  await load.pool.destroy();
   await upstream.stop();
   await server.stop();
   rmSync(folder, { recursive: true });
 });
 
-/** Runs `jobs` jobs, as many at a time as there are connections. */
-async function inParallel(jobs: number, job: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < jobs) await job(next++);
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-}
-
-async function expectDownload(path: string, content: Uint8Array): Promise<void> {
-  const { statusCode, body } = await pool.request({ method: "GET", path });
-  const bytes = new Uint8Array(await body.arrayBuffer());
-  assert.equal(statusCode, 200, path);
-  assert.equal(bytes.length, content.length, path);
-  assert.equal(sha256(bytes), sha256(content), path);
-}
-
-async function expectUpload(body: Uint8Array | Readable, content: Uint8Array): Promise<void> {
-  const answer = await pool.request({ method: "POST", path: "/app/upload", body });
-  assert.equal(answer.statusCode, 200);
-  const echo = (await answer.body.json()) as Echo;
-  assert.equal(echo.bodyBytes, content.length);
-  assert.equal(echo.bodySha256, sha256(content));
-}
-
-/** The content in random pieces, which undici sends as chunks of a chunked body. */
-function inPieces(content: Uint8Array, random: Random): Readable {
-  const pieces: Uint8Array[] = [];
-  for (let at = 0; at < content.length; ) {
-    const length = random.between(1, 40_000);
-    pieces.push(content.subarray(at, at + length));
-    at += length;
-  }
-  return Readable.from(pieces);
-}
-
 test("1 MiB bodies down over 64 connections are equal to the last byte", async () => {
   await withRandom(async (random) => {
-    await inParallel(CONNECTIONS * 2, async (index) => {
+    await load.inParallel(CONNECTIONS * 2, async (index) => {
       const seed = random.next();
       const chunked = index % 2 === 0 ? "&chunked" : "";
-      await expectDownload(`/app/bytes/${MIB}?seed=${seed}${chunked}`, sizedBytes(MIB, seed));
+      await load.expectDownload(`/app/bytes/${MIB}?seed=${seed}${chunked}`, sizedBytes(MIB, seed));
     });
   });
 });
 
 test("1 MiB bodies up over 64 connections are equal to the last byte", async () => {
   await withRandom(async (random) => {
-    await inParallel(CONNECTIONS * 2, async (index) => {
+    await load.inParallel(CONNECTIONS * 2, async (index) => {
       const own = new Random(random.next());
       const content = own.bytes(MIB);
-      await expectUpload(index % 2 === 0 ? content : inPieces(content, own), content);
+      await load.expectUpload(
+        "/app/upload",
+        index % 2 === 0 ? content : inPieces(content, own),
+        content,
+      );
     });
   });
 });
@@ -103,7 +70,7 @@ test("1 MiB bodies up over 64 connections are equal to the last byte", async () 
 test("10,000 requests of every kind over 64 connections", async () => {
   let served = 0;
   await withRandom(async (random) => {
-    await inParallel(10_000, async () => {
+    await load.inParallel(10_000, async () => {
       const own = new Random(random.next());
       await JOBS[own.below(JOBS.length)]?.(own);
       served++;
@@ -115,34 +82,37 @@ test("10,000 requests of every kind over 64 connections", async () => {
 const JOBS: readonly ((random: Random) => Promise<void>)[] = [
   async (random) => {
     const size = random.below(3000);
-    await expectDownload(`/app/bytes/${size}?seed=${random.seed}`, sizedBytes(size, random.seed));
+    await load.expectDownload(
+      `/app/bytes/${size}?seed=${random.seed}`,
+      sizedBytes(size, random.seed),
+    );
   },
   async (random) => {
     const size = random.below(100_000);
     const path = `/app/bytes/${size}?seed=${random.seed}&chunked`;
-    await expectDownload(path, sizedBytes(size, random.seed));
+    await load.expectDownload(path, sizedBytes(size, random.seed));
   },
   async (random) => {
     const content = random.bytes(random.below(20_000));
-    await expectUpload(content, content);
+    await load.expectUpload("/app/upload", content, content);
   },
   async (random) => {
     const content = random.bytes(random.between(1, 100_000));
-    await expectUpload(inPieces(content, random), content);
+    await load.expectUpload("/app/upload", inPieces(content, random), content);
   },
   async (random) => {
     const size = random.pick(FILE_SIZES);
     const route = random.pick(["files", "memory"]);
-    await expectDownload(`/${route}/${size}.bin`, sizedBytes(size, size));
+    await load.expectDownload(`/${route}/${size}.bin`, sizedBytes(size, size));
   },
   async (random) => {
     const path = `/app/bytes/${random.below(5000)}`;
-    const answer = await pool.request({ method: "HEAD", path });
+    const answer = await load.pool.request({ method: "HEAD", path });
     assert.equal(answer.statusCode, 200);
     assert.equal((await answer.body.arrayBuffer()).byteLength, 0);
   },
   async () => {
-    const answer = await pool.request({ method: "GET", path: "/none" });
+    const answer = await load.pool.request({ method: "GET", path: "/none" });
     assert.equal(answer.statusCode, 404);
     await answer.body.dump();
   },
