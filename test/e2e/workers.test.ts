@@ -91,24 +91,34 @@ describe("two workers", () => {
 });
 
 describe("two listeners", () => {
-  test("both are served", async () => {
+  /** Asks each of them from its own family, often enough to meet both workers. */
+  async function askBoth(listen: readonly string[]): Promise<void> {
     const upstream = await startUpstream();
-    const config = `[server]\nlisten = ["127.0.0.1:0", "[::1]:0"]\nthreads = 2\n`;
+    const config = `[server]\nlisten = ${JSON.stringify(listen)}\nthreads = 2\n`;
     const route = `[path_routes."*"."/"]\ntype = "Proxy"\nurl = "${upstream.url}"\n`;
     const server = await startServer(config + route, { listeners: 2 });
     try {
       for (const [index, host] of ["127.0.0.1", "::1"].entries()) {
-        const client = await RawClient.connect(server.ports[index] ?? 0, host);
-        await client.send(request("GET /"));
-        const answer = await client.answer();
-        assert.equal(answer.status, 200);
-        const echo = JSON.parse(answer.body.toString()) as Echo;
-        assert.equal(echo.headers["x-forwarded-for"], host);
-        client.close();
+        for (let round = 0; round < 12; round++) {
+          const client = await RawClient.connect(server.ports[index] ?? 0, host);
+          await client.send(request("GET /"));
+          const answer = await client.answer();
+          assert.equal(answer.status, 200);
+          const echo = JSON.parse(answer.body.toString()) as Echo;
+          assert.equal(echo.headers["x-forwarded-for"], host);
+          client.close();
+        }
       }
     } finally {
       await upstream.stop();
       await server.stop();
     }
+  }
+
+  test("both are served", () => askBoth(["127.0.0.1:0", "[::1]:0"]));
+
+  test("all addresses of both families, on one port", async () => {
+    const port = await closedPort();
+    await askBoth([`0.0.0.0:${port}`, `[::]:${port}`]);
   });
 });
