@@ -15,6 +15,11 @@ import { sizedBytes } from "../lib/upstreams.ts";
 
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, 300_000, 1 << 20, 16 << 20];
 
+const TUNNELS = 500;
+/** Handshakes in JavaScript take their time. */
+const TUNNELS_OVER_TLS = 80;
+const ROUNDS = 4;
+
 let authority: Authority;
 let upstream: WebSocketServer;
 let listener: Server;
@@ -41,13 +46,17 @@ async function start(tlsInFront: boolean, tlsBehind: boolean): Promise<void> {
     });
     socket.on("error", () => {});
   });
-  await once(listener.listen(0, "127.0.0.1"), "listening");
-  const { port } = listener.address() as AddressInfo;
-  const url = `${tlsBehind ? "https" : "http"}://127.0.0.1:${port}`;
+  const url = `${tlsBehind ? "https" : "http"}://127.0.0.1:${await portOf(listener)}`;
   const trust = tlsBehind ? [`tls_ca_path = ${JSON.stringify(authority.path)}`] : [];
   const tls = tlsInFront ? tlsSection(certificate) : "";
   server = await startServer(serverSection() + tls + proxyRoute("/ws", url, [], trust));
   scheme = tlsInFront ? "wss" : "ws";
+}
+
+/** Lets it listen; returns the port. */
+async function portOf(listening: Server): Promise<number> {
+  await once(listening.listen(0, "127.0.0.1"), "listening");
+  return (listening.address() as AddressInfo).port;
 }
 
 async function stop(): Promise<void> {
@@ -165,11 +174,12 @@ for (const tlsInFront of [false, true]) {
         assert.equal((await closed)[0], 1006);
       });
 
-      test("many talk at once", async () => {
-        const sockets = await Promise.all(Array.from({ length: 40 }, () => open()));
+      const count = tlsInFront || tlsBehind ? TUNNELS_OVER_TLS : TUNNELS;
+      test(`${count} talk at once`, async () => {
+        const sockets = await Promise.all(Array.from({ length: count }, () => open()));
         await Promise.all(
           sockets.map(async (socket, index) => {
-            for (let round = 0; round < 10; round++) {
+            for (let round = 0; round < ROUNDS; round++) {
               const content = Buffer.from(sizedBytes(index * 50 + round, index));
               socket.send(content);
               assert.deepEqual(await echoed(socket), [content, true]);
@@ -181,3 +191,47 @@ for (const tlsInFront of [false, true]) {
     });
   }
 }
+
+describe("a group of servers", () => {
+  const listeners = ["a", "b"].map((name) => {
+    const behind = createServer();
+    new WebSocketServer({ server: behind }).on("connection", (socket) => socket.send(name));
+    return behind;
+  });
+  let proxied: TestServer;
+
+  before(async () => {
+    const ports = await Promise.all(listeners.map(portOf));
+    const servers = ports.map((port) => `"http://127.0.0.1:${port}"`).join(", ");
+    const group = `[upstreams.pool]\nalgorithm = "least_conn"\nservers = [${servers}]\n`;
+    const route = '[path_routes."*"."/ws"]\ntype = "Proxy"\nupstream = "pool"\n';
+    proxied = await startServer(serverSection(2) + group + route);
+  });
+
+  after(async () => {
+    for (const behind of listeners) behind.close();
+    await proxied.stop();
+  });
+
+  /** A connection, and the name of the server that it has met. */
+  async function meet(): Promise<readonly [WebSocket, string]> {
+    const socket = new WebSocket(`ws://127.0.0.1:${proxied.port}/ws`);
+    const [name] = await once(socket, "message");
+    return [socket, String(name)];
+  }
+
+  test("a connection counts for its server until it ends", async () => {
+    const first: (readonly [WebSocket, string])[] = [];
+    for (let count = 0; count < 12; count++) first.push(await meet());
+    const of = (name: string) => first.filter(([, met]) => met === name).map(([socket]) => socket);
+    assert.deepEqual([of("a").length, of("b").length], [6, 6]);
+    for (const socket of of("b")) await close(socket);
+    const next: (readonly [WebSocket, string])[] = [];
+    for (let count = 0; count < 5; count++) next.push(await meet());
+    assert.deepEqual(
+      next.map(([, name]) => name),
+      Array(5).fill("b"),
+    );
+    for (const socket of [...of("a"), ...next.map(([socket]) => socket)]) await close(socket);
+  });
+});
