@@ -259,14 +259,17 @@ export class Generation {
   /** Gives clients of an earlier generation to a worker, or to another one if that is not there. */
   adopt(index: number, fds: readonly number[]): void {
     const { addon } = this.house;
-    const slot = [this.slots[index]!, ...this.slots].find(({ wakeFd }) => wakeFd >= 0);
-    if (this.ending) for (const fd of fds) addon.close(fd);
-    else if (slot === undefined) this.waiting = [...this.waiting, ...fds];
-    else {
-      const table = addon.owners();
-      for (const fd of fds) table[fd] = slot.owner + 1;
-      this.send(slot, { type: "adopt", fds });
+    if (this.ending) {
+      for (const fd of fds) addon.close(fd);
+      return;
     }
+    const slot = [this.slots[index]!, ...this.slots].find(({ wakeFd }) => wakeFd >= 0);
+    // Until then they are nobody's: the worker that let them go must not take them along when it ends.
+    const mark = slot === undefined ? 0 : slot.owner + 1;
+    const table = addon.owners();
+    for (const fd of fds) table[fd] = mark;
+    if (slot === undefined) this.waiting = [...this.waiting, ...fds];
+    else this.send(slot, { type: "adopt", fds });
   }
 
   /** Whether every worker has answered the last ping; then asks again. */

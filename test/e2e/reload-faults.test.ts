@@ -2,7 +2,9 @@
 // any moment.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,7 +12,7 @@ import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { startWithFaults } from "../lib/faults.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
 import { alone, hangUp, REFUSED, reloadInstalled, startFor, status, until } from "../lib/reload.ts";
-import { startUpstream } from "../lib/upstreams.ts";
+import { startHeadScript, startUpstream } from "../lib/upstreams.ts";
 
 const CONFIG = serverSection(2) + fileRoute("/", "/usr");
 const CRASHES = [/worker \d failed: .*injected crash/, /worker \d has died/];
@@ -49,6 +51,37 @@ test("workers that die during a reload, of either generation, take only their ow
   for (const client of [...busy, idle]) client.close();
   await alone(server);
   await upstream.stop();
+  await faults.stop();
+});
+
+test("a client that is handed over while no worker is up waits for one", async (t) => {
+  const answer = (socket: Socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  let first: Socket | undefined;
+  const upstream = await startHeadScript(({ socket, index }) => {
+    if (index === 0) first = socket;
+    else answer(socket);
+  });
+  const config = serverSection() + proxyRoute("/", upstream.url);
+  const faults = await startWithFaults(config, { expectedErrors: CRASHES });
+  const { server } = faults;
+  t.after(() => (server.process.running ? server.process.stop("SIGKILL") : undefined));
+  const client = await RawClient.connect(server.port);
+  await client.send(request("GET /"));
+  while (first === undefined) await sleep(5);
+  await reloadInstalled(server);
+  faults.hold();
+  await until(server, /worker 0 has died/, () => void faults.crash(1));
+  const left = once(first, "close");
+  answer(first);
+  assert.equal((await client.answer()).body.toString(), "ok");
+  // The old worker has handed over its last client; now it ends.
+  await left;
+  await sleep(100);
+  faults.release();
+  assert.equal(await status(client, "/"), 200);
+  client.close();
+  await upstream.stop();
+  await alone(server);
   await faults.stop();
 });
 

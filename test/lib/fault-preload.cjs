@@ -4,8 +4,9 @@
 //
 //   skip       milliseconds by which the clocks of all workers are ahead
 //   crash-N    worker N throws inside its loop, once
+//   hold       workers that start wait until it is gone
 
-const { readFileSync, unlinkSync } = require("node:fs");
+const { existsSync, readFileSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
 
 const folder = process.env.ZPROXY_FAULTS;
@@ -29,6 +30,11 @@ function mayCrash(owner) {
   throw new Error("injected crash");
 }
 
+function waitToStart() {
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  while (existsSync(join(folder, "hold"))) Atomics.wait(nothing, 0, 0, 5);
+}
+
 function withFaults(addon) {
   let owner = -1;
   let clock;
@@ -36,6 +42,7 @@ function withFaults(addon) {
     ...addon,
     ringOpen(ringOwner, ...rest) {
       owner = ringOwner;
+      waitToStart();
       return addon.ringOpen(ringOwner, ...rest);
     },
     ringClock(handle) {

@@ -37,6 +37,15 @@ export class Faults {
     }
   }
 
+  /** Lets no worker start until `release`. */
+  hold(): void {
+    writeFileSync(join(this.#folder, "hold"), "");
+  }
+
+  release(): void {
+    rmSync(join(this.#folder, "hold"));
+  }
+
   async stop(): Promise<void> {
     await this.server.stop().finally(() => rmSync(this.#folder, { recursive: true }));
   }
