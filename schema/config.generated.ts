@@ -46,7 +46,7 @@ export interface Logging {
   readonly flush_interval_ms?: number;
   /** Bytes at which the log file is rotated: it becomes `file_path` with `.1` behind it, and the last 5 are kept. 0 is never. Default 104857600 bytes (100 MiB). */
   readonly max_log_size?: number;
-  /** The log file, reopened on SIGUSR1. Absent: standard error. Records are JSON, one a line; on a terminal they are lines for people. */
+  /** The log file, reopened on SIGUSR1. Where root opens it for drop_privileges_user, it may not be a link. Absent: standard error. Records are JSON, one a line; on a terminal they are lines for people. */
   readonly file_path?: string;
   /** Write one JSON record for each request: `time`, `client`, `method`, `host`, `path` with its query as it was sent, `status`, `bytes` sent to the client with heads, `duration_ms` from the head's first byte until the answer is handed to the kernel, `upstream`, `upstream_ms` until the upstream's answer began, `route`, `id` as in error pages. Status 499: the client went before it was answered. `broken`: the connection ended inside the answer. Default false. */
   readonly access_log?: boolean;

@@ -6,7 +6,7 @@ import type { Program } from "../data/api.ts";
 import { checkRoots } from "./file-loader.ts";
 import { error, type HostFact, ok, warning } from "./host-fact.ts";
 import { type Access, type Machine, R_OK, W_OK, X_OK } from "./host-machine.ts";
-import { findIdentity, type Identity, isCapable } from "./privileges.ts";
+import { findIdentity, type Identity, isCapable, linkTrouble } from "./privileges.ts";
 import { StartError } from "./start-error.ts";
 import { buildTlsKeys } from "./tls-keys.ts";
 
@@ -103,6 +103,9 @@ function logFacts({ server }: Program, machine: Machine, become: Identity | unde
   const { filePath } = server.logging;
   if (filePath === undefined) return [];
   const folder = dirname(resolve(filePath));
+  const trouble =
+    become === undefined ? undefined : linkTrouble(filePath, machine.linkStat(filePath));
+  if (trouble !== undefined) return [error(name, trouble.text, trouble.remedy)];
   const stat = machine.stat(filePath);
   if (stat?.isDirectory() === true)
     return [error(name, `${filePath} is a folder`, "name a file as file_path in [logging]")];

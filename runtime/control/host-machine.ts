@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import {
   accessSync,
   constants,
+  lstatSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -39,6 +40,8 @@ export interface Machine {
   /** A file of /proc or /sys; "" when there is none, or it is hidden. */
   readText(path: string): string;
   stat(path: string): Stats | undefined;
+  /** The same of a link itself. */
+  linkStat(path: string): Stats | undefined;
   /**
    * For each of them "" or the reason against it ("EACCES"); undefined when nothing can be tried as
    * that account. No account: as this process.
@@ -79,6 +82,10 @@ export class ThisMachine implements Machine {
 
   stat(path: string): Stats | undefined {
     return statSync(path, { throwIfNoEntry: false });
+  }
+
+  linkStat(path: string): Stats | undefined {
+    return lstatSync(path, { throwIfNoEntry: false });
   }
 
   access(wanted: readonly Access[], account?: Account): readonly string[] | undefined {

@@ -2,10 +2,11 @@
 // bounded number of bytes behind. A destination that fails or hangs costs records, which are
 // counted, and nothing else. Rotates a file when it has grown, opens it again when it was moved.
 
-import { close, fstat, fstatSync, open, openSync, rename, write } from "node:fs";
+import { close, fchownSync, fstat, fstatSync, open, openSync, rename, write } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { promisify } from "node:util";
+import { openForAnother } from "./privileges.ts";
 import { terminalLines } from "./terminal-line.ts";
 
 /** Bytes that may wait for the destination. */
@@ -29,6 +30,8 @@ export interface LogWriterOptions {
   readonly filePath: string | undefined;
   /** Size at which a file is rotated; 0 is never. */
   readonly fileBytesMax: number;
+  /** Whether root opens the file for another user: it is neither rotated nor reopened before `settle`. */
+  readonly forAnother: boolean;
   /** Called when half of what may wait has gone. */
   readonly onRoom: () => void;
   /** A sentence about a file that can't be rotated or opened again. */
@@ -51,13 +54,17 @@ export class LogWriter {
   private growingBytes = 0;
   private waitingBytes = 0;
   private wantsReopen = false;
+  /** Whose the file is has not been settled yet. */
+  private unsettled: boolean;
   private pumping: Promise<void> | null = null;
 
   /** Throws when the file can't be opened for appending. */
   constructor(options: LogWriterOptions) {
     this.options = options;
-    const { filePath, fileBytesMax } = options;
-    this.fd = filePath === undefined ? STANDARD_ERROR : openSync(filePath, "a");
+    const { filePath, fileBytesMax, forAnother } = options;
+    this.unsettled = forAnother;
+    if (filePath === undefined) this.fd = STANDARD_ERROR;
+    else this.fd = forAnother ? openForAnother(filePath) : openSync(filePath, "a");
     const status = fstatSync(this.fd);
     this.isFile = filePath !== undefined && status.isFile();
     this.fileBytes = status.size;
@@ -94,7 +101,8 @@ export class LogWriter {
 
   /** Starts writing what waits. */
   flush(): void {
-    if (this.pumping !== null || (this.waitingBytes === 0 && !this.wantsReopen)) return;
+    const reopens = this.wantsReopen && !this.unsettled;
+    if (this.pumping !== null || (this.waitingBytes === 0 && !reopens)) return;
     this.pumping = this.pump().finally(() => {
       this.pumping = null;
       this.flush(); // what came since the pump looked for the last time
@@ -105,6 +113,17 @@ export class LogWriter {
   reopen(): void {
     if (this.options.filePath === undefined) return;
     this.wantsReopen = true;
+    this.flush();
+  }
+
+  /** Gives the file to the user that the process is about to become. */
+  give(uid: number, gid: number): void {
+    if (this.isFile) fchownSync(this.fd, uid, gid);
+  }
+
+  /** The process is now who it stays. */
+  settle(): void {
+    this.unsettled = false;
     this.flush();
   }
 
@@ -128,7 +147,7 @@ export class LogWriter {
   private async pump(): Promise<void> {
     await null; // lines of the same turn go together
     for (;;) {
-      if (this.wantsReopen) {
+      if (this.wantsReopen && !this.unsettled) {
         this.wantsReopen = false;
         await this.openAnew();
       }
@@ -157,7 +176,7 @@ export class LogWriter {
 
   private async rotateBefore(bytes: number): Promise<void> {
     const { filePath, fileBytesMax } = this.options;
-    if (!this.isFile || fileBytesMax === 0 || this.fileBytes === 0) return;
+    if (!this.isFile || fileBytesMax === 0 || this.fileBytes === 0 || this.unsettled) return;
     if (this.fileBytes + bytes <= fileBytesMax) return;
     try {
       for (let age = ROTATED_MAX; age > 0; age--) {

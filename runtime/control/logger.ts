@@ -11,6 +11,10 @@ export interface ServerLog {
   readonly channels: LogChannels;
   /** Opens the file again after it was moved away. */
   reopen(): void;
+  /** Gives the file to the user that the process is about to become. */
+  give(uid: number, gid: number): void;
+  /** The process is now who it stays. */
+  settle(): void;
   /**
    * Writes everything, in `limitMs` or a little more. False: the destination hangs, and may keep
    * the process from ending.
@@ -18,12 +22,16 @@ export interface ServerLog {
   finish(limitMs: number): Promise<boolean>;
 }
 
-/** Opens the log. Throws when `file_path` can't be opened for appending. */
-export function openLog(settings: LoggingSettings): ServerLog {
+/**
+ * Opens the log; `forAnother`: as root, before becoming another user. Throws when `file_path` can't
+ * be opened for appending.
+ */
+export function openLog(settings: LoggingSettings, forAnother: boolean): ServerLog {
   const level = settings.level === "off" ? "silent" : settings.level;
   const writer = new LogWriter({
     filePath: settings.filePath,
     fileBytesMax: settings.maxLogSize,
+    forAnother,
     onRoom: () => channels.drain(),
     onTrouble: (text) => logger.error(text),
   });
@@ -34,6 +42,8 @@ export function openLog(settings: LoggingSettings): ServerLog {
     logger,
     channels,
     reopen: () => writer.reopen(),
+    give: (uid, gid) => writer.give(uid, gid),
+    settle: () => writer.settle(),
     async finish(limitMs) {
       channels.stop();
       channels.flush();

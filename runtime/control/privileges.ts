@@ -2,7 +2,17 @@
 // threads, not processes: glibc changes those of all threads that there are, workers inherit what
 // the main thread has when they start, and their rings use what the worker has.
 
-import { accessSync, chownSync, constants, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { PrivilegeSettings } from "../data/api.ts";
 import type { Addon } from "../native.ts";
 import { StartError } from "./start-error.ts";
@@ -100,9 +110,50 @@ function succeeds(action: () => void): boolean {
   }
 }
 
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/**
+ * What is wrong with a file that root would open for another user; undefined: nothing. That user
+ * may write to its folder already, and can have put a link there to a file of root's.
+ */
+export function linkTrouble(
+  path: string,
+  status: Stats | undefined,
+): { readonly text: string; readonly remedy: string } | undefined {
+  if (status === undefined || isDevice(path)) return undefined;
+  const isSymbolic = status.isSymbolicLink();
+  if (!isSymbolic && !(status.isFile() && status.nlink > 1)) return undefined;
+  const what = isSymbolic ? "a symbolic link" : "a hard link to another file";
+  return {
+    text: `${path} is ${what}, and root opens none: whoever may write to its folder chose the file`,
+    remedy: "remove it, or set file_path in [logging] to a file of the log's own",
+  };
+}
+
+/** Only root makes names in /dev, and /dev/stdout is a link. */
+function isDevice(path: string): boolean {
+  return dirname(resolve(path)) === "/dev";
+}
+
+/** Opens a file for appending that another user will have. Throws. */
+export function openForAnother(path: string): number {
+  const check = (status: Stats | undefined): void => {
+    const trouble = linkTrouble(path, status);
+    if (trouble !== undefined) throw new Error(`${trouble.text}; ${trouble.remedy}`);
+  };
+  check(lstatSync(path, { throwIfNoEntry: false }));
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  const flags = O_WRONLY | O_APPEND | O_CREAT | (isDevice(path) ? 0 : O_NOFOLLOW);
+  const fd = openSync(path, flags);
+  check(fstatSync(fd)); // it may have been put there a moment ago
+  return fd;
+}
+
 export interface Possessions {
-  /** Opened by root, written to by the new user. */
-  readonly logFile: string | undefined;
+  /** Opened by root, opened again by the new user. */
+  readonly log: { give(uid: number, gid: number): void };
   /** Read again when a worker starts. */
   readonly files: readonly string[];
 }
@@ -113,18 +164,16 @@ export interface Possessions {
  */
 export function dropPrivileges(
   settings: PrivilegeSettings,
-  { logFile, files }: Possessions,
+  { log, files }: Possessions,
   addon: Addon,
 ): { readonly text: string; readonly warning: boolean } {
-  if (process.getuid!() !== 0) {
+  if (!isRoot()) {
     const text =
       "not started as root, so drop_privileges_user and drop_privileges_group do nothing";
     return { text, warning: true };
   }
   const identity = findIdentity(settings, addon);
-  // So that it can be opened again.
-  if (logFile !== undefined && statSync(logFile).isFile())
-    chownSync(logFile, identity.uid, identity.gid);
+  log.give(identity.uid, identity.gid);
   becomeIdentity(identity);
   const wrong = files
     .filter((path) => !succeeds(() => accessSync(path, constants.R_OK)))

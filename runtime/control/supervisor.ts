@@ -36,7 +36,7 @@ import {
 import { openLog, type ServerLog } from "./logger.ts";
 import type { WorkerStatistics } from "./messages.ts";
 import { Owners } from "./owners.ts";
-import { dropPrivileges } from "./privileges.ts";
+import { dropPrivileges, isRoot } from "./privileges.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 import { buildTlsKeys, type TlsKeys } from "./tls-keys.ts";
@@ -73,8 +73,9 @@ export class Supervisor {
   constructor(program: Program, bundlePath: string) {
     this.program = program;
     this.bundlePath = bundlePath;
+    const { logging, dropPrivileges } = program.server;
     try {
-      this.log = openLog(program.server.logging);
+      this.log = openLog(logging, dropPrivileges !== undefined && isRoot());
     } catch (error) {
       exitWith([`can't open the log file: ${(error as Error).message}`]);
     }
@@ -216,11 +217,11 @@ export class Supervisor {
 
   /** After what needs root, before the first connection. */
   private dropPrivileges(): void {
-    const { dropPrivileges: settings, logging } = this.program.server;
+    const { dropPrivileges: settings } = this.program.server;
     if (settings === undefined) return;
     const files = [this.bundlePath, addonPathOf(this.bundlePath)];
-    const possessions = { logFile: logging.filePath, files };
-    const { text, warning } = dropPrivileges(settings, possessions, this.addon);
+    const { text, warning } = dropPrivileges(settings, { log: this.log, files }, this.addon);
+    this.log.settle();
     this.logger[warning ? "warn" : "info"](text);
     // What root may do proves nothing about the user that it has become.
     const wrong = checkRoots(this.program);

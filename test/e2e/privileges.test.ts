@@ -5,12 +5,14 @@ import assert from "node:assert/strict";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -97,6 +99,34 @@ test("the log is nobody's, and is opened again", async (t) => {
   await server.stop();
 });
 
+for (const [what, link, expected] of [
+  ["a symbolic link", symlinkSync, /server\.log is a symbolic link.*set file_path in \[logging\]/],
+  ["a hard link", linkSync, /server\.log is a hard link to another file.*remove it/],
+] as const) {
+  test(`${what} in the place of the log is neither followed nor given away`, async (t) => {
+    if (!isRoot(t)) return;
+    const logging = '[logging]\nfile_path = "log/server.log"\n';
+    const config = serverSection() + logging + DROP + fileRoute("/", "site");
+    let secret = "";
+    const { code, output } = await runToEnd(
+      config,
+      (folder) => {
+        prepare(folder);
+        secret = join(folder, "secret");
+        writeFileSync(secret, "root's");
+        mkdirSync(join(folder, "log"));
+        link(secret, join(folder, "log/server.log"));
+      },
+      () => {
+        assert.equal(statSync(secret).uid, 0);
+        assert.equal(readFileSync(secret, "utf8"), "root's");
+      },
+    );
+    assert.equal(code, 1, output);
+    assert.match(output, expected);
+  });
+}
+
 test("user and group as numbers", async (t) => {
   if (!isRoot(t)) return;
   const drop = '[security]\ndrop_privileges_user = "12345"\ndrop_privileges_group = "23456"\n';
@@ -168,10 +198,15 @@ function startAsNobody(folder: string): TestProcess {
   return new TestProcess("setpriv", args, { cwd: folder });
 }
 
-async function runToEnd(config: string, prepareFolder: (folder: string) => void) {
+async function runToEnd(
+  config: string,
+  prepareFolder: (folder: string) => void,
+  afterwards: () => void = () => {},
+) {
   const folder = await compileConfig(config, prepareFolder);
   const child = new TestProcess(process.execPath, ["dist/server.cjs"], { cwd: folder });
   const { code } = await child.exited();
+  afterwards();
   rmSync(folder, { recursive: true });
   return { code, output: child.output };
 }

@@ -60,6 +60,7 @@ function machineWith({ files = {}, calls = {}, machine = {} }: Differences): Mac
     addon: { ...realAddon, ...CALLS, ...calls },
     readText: (path) => texts[path] ?? "",
     stat: () => undefined,
+    linkStat: () => undefined,
     access: (wanted) => wanted.map(() => ""),
     resolve: () => Promise.resolve(""),
     holderOf: () => undefined,
@@ -281,6 +282,12 @@ const ROWS: readonly Row[] = [
     {},
     { machine: refusing(/^\/var\/log\/zproxy$/, NOBODY) },
     ["log", "warning", /nobody .* can't be rotated/, /max_log_size = 0/],
+  ],
+  [
+    "a log that is a link",
+    {},
+    { machine: { linkStat: () => ({ isSymbolicLink: () => true }) as Stats } },
+    ["log", "error", /server\.log is a symbolic link, and root opens none/, /remove it/],
   ],
   [
     "a server that the user can't read",
