@@ -6,6 +6,7 @@ import { close, fchownSync, fstat, fstatSync, open, openSync, rename, write } fr
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { promisify } from "node:util";
+import { EAGAIN } from "../../native/abi.ts";
 import { openForAnother } from "./privileges.ts";
 import { terminalLines } from "./terminal-line.ts";
 
@@ -15,6 +16,9 @@ const WAITING_BYTES_MAX = 1 << 20;
 const CHUNK_BYTES_MAX = 65536;
 /** After an error, for example a full disk, the same bytes are tried again this much later. */
 const RETRY_MS = 500;
+/** A full pipe is none: Node makes those that it opens non-blocking. It is tried again soon. */
+const FULL_RETRY_MS = 1;
+const FULL_RETRY_MS_MAX = 20;
 /** Rotated files that are kept: `file.1` is the newest. */
 const ROTATED_MAX = 5;
 
@@ -166,10 +170,16 @@ export class LogWriter {
   /** Writes all of a chunk, however often that has to be tried. */
   private async writeWhole(chunk: Buffer): Promise<void> {
     let at = 0;
+    let fullRetryMs = FULL_RETRY_MS;
     while (at < chunk.length) {
       const written = await writeSome(this.fd, chunk, at);
-      if (written < 0) await sleep(RETRY_MS);
-      else at += written;
+      if (written >= 0) {
+        at += written;
+        fullRetryMs = FULL_RETRY_MS;
+      } else if (written === -EAGAIN) {
+        await sleep(fullRetryMs);
+        fullRetryMs = Math.min(fullRetryMs * 2, FULL_RETRY_MS_MAX);
+      } else await sleep(RETRY_MS);
     }
     this.fileBytes += chunk.length;
   }
@@ -208,11 +218,11 @@ export class LogWriter {
   }
 }
 
-/** Writes what the destination takes of `chunk` from `at` on; -1: nothing, and not now. */
+/** Writes what the destination takes of `chunk` from `at` on; below 0: nothing, -errno is why. */
 function writeSome(fd: number, chunk: Buffer, at: number): Promise<number> {
   return new Promise((done) => {
     write(fd, chunk, at, chunk.length - at, null, (error, written) => {
-      done(error === null ? written : -1);
+      done(error === null ? written : (error.errno ?? -1));
     });
   });
 }

@@ -2,6 +2,7 @@
 // request itself.
 
 import { randomBytes } from "node:crypto";
+import { write } from "node:fs";
 import type { Logger } from "pino";
 import { ABI_VERSION } from "../../native/abi.ts";
 import type { Program } from "../data/api.ts";
@@ -46,6 +47,8 @@ import { upstreamStatus } from "./upstream-status.ts";
 /** How long the end waits for a log that does not keep up; and when it is to come at once. */
 const LAST_RECORDS_MS = 2000;
 const LAST_RECORDS_AT_ONCE_MS = 100;
+
+const STANDARD_OUTPUT = 1;
 
 export class Supervisor {
   private readonly program: Program;
@@ -121,7 +124,7 @@ export class Supervisor {
     await this.current.start();
     if (this.stopping) return;
     const checking = this.current.serve();
-    for (const url of listeners.urls) process.stdout.write(`zproxy listening on ${url}\n`);
+    print(listeners.urls.map(listeningOn));
     if (server.hugePages === true) this.sayPages();
     this.logger.info(`zproxy started, ${workerCount} worker(s)`);
     this.serviceManager.ready(`${workerCount} worker(s)`);
@@ -331,8 +334,7 @@ export class Supervisor {
     await Promise.all(others.map((generation) => generation.retire(next)));
     closeLeft(old.parts.listeners, listeners, this.addon);
     const known = new Set(old.parts.listeners.urls);
-    for (const url of listeners.urls)
-      if (!known.has(url)) process.stdout.write(`zproxy listening on ${url}\n`);
+    print(listeners.urls.filter((url) => !known.has(url)).map(listeningOn));
     if (server.hugePages === true) this.sayPages();
     this.logger.info(`zproxy reloaded, generation ${this.generationCount}`);
   }
@@ -383,7 +385,7 @@ export class Supervisor {
     const workers = Array.from({ length: workerCount }, (_, at) => this.statistics.get(at));
     const openFiles = this.addon.openFileCount();
     const generations = this.generations.size;
-    process.stdout.write(`${JSON.stringify({ workers, openFiles, generations })}\n`);
+    print([JSON.stringify({ workers, openFiles, generations })]);
   }
 
   /** The first signal drains, the second ends at once. */
@@ -410,6 +412,15 @@ export class Supervisor {
     if (!(await this.log.finish(limitMs))) this.addon.exitNow(code);
     process.exit(code);
   }
+}
+
+function listeningOn(url: string): string {
+  return `zproxy listening on ${url}`;
+}
+
+/** To standard output, if anybody reads it: Node's stream would end the server when nobody does. */
+function print(lines: readonly string[]): void {
+  write(STANDARD_OUTPUT, lines.map((line) => `${line}\n`).join(""), () => {});
 }
 
 function exitWith(sentences: readonly string[]): never {

@@ -271,6 +271,34 @@ test("a blocked pipe: traffic goes on, what is not written is counted to the las
   }
 });
 
+test("a reader of standard output that goes away takes nothing along", async () => {
+  const { child, port, folder } = await startUnread(config(["flush_interval_ms = 2"]));
+  try {
+    child.stdout!.destroy();
+    let log = "";
+    child.stderr!.setEncoding("utf8").on("data", (piece: string) => {
+      log += piece;
+    });
+    for (const [round, address] of ["127.0.0.2", "127.0.0.3"].entries()) {
+      const toml = config([]).replace('"127.0.0.1:0"', `["127.0.0.1:0", "${address}:0"]`);
+      const next = await compileConfig(toml, prepare);
+      rmSync(join(folder, "dist"), { recursive: true });
+      renameSync(join(next, "dist"), join(folder, "dist"));
+      rmSync(next, { recursive: true });
+      child.kill("SIGHUP");
+      const reloads = () => log.split(/zproxy reloaded/).length - 1;
+      while (reloads() <= round && child.exitCode === null) await sleep(5);
+    }
+    await ask(port, 10);
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null]);
+  } finally {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("a blocked pipe does not keep the server from ending", async () => {
   const { child, port, folder } = await startUnread(config(["flush_interval_ms = 2"]));
   try {
