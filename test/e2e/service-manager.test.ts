@@ -11,13 +11,16 @@ import { passedDescriptors, ServiceManager } from "../../runtime/control/service
 import { type Addon, loadAddon } from "../../runtime/native.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { TestProcess } from "../lib/process.ts";
-import { RawClient, request } from "../lib/raw-client.ts";
+import { exchange, RawClient, request } from "../lib/raw-client.ts";
 import { alone, hangUp, REFUSED, reloadInstalled, startFor, until } from "../lib/reload.ts";
 import { compileConfig, startServer } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
 import { startHeadScript, startUpstream } from "../lib/upstreams.ts";
 
 const addon = loadAddon(resolve("native/build/Release/zproxy.node"));
+
+const NOT_BALANCED =
+  /"level":40.*reuseport_balancing = \\"cbpf\\" is not possible: (.*); the kernel's own hash balances/;
 
 /** Prints each datagram as one line of JSON. Node itself has no Unix datagram sockets. */
 const RECEIVER = `
@@ -179,6 +182,24 @@ test("a passed socket serves who came before the server, and between two servers
     assert.deepEqual(await server.stop("SIGTERM"), { code: 0, signal: null }, server.output);
     for (const client of [early, ...clients]) client.close();
   }
+  addon.close(socket);
+  rmSync(folder, { recursive: true });
+  await upstream.stop();
+});
+
+test("a passed socket can't be balanced by a program: a warning, and it serves", async () => {
+  const upstream = await startUpstream();
+  const socket = addon.listen("127.0.0.1", 0, 64);
+  const port = addon.localPort(socket);
+  const section = `[server]\nlisten = "127.0.0.1:${port}"\nthreads = 2\n`;
+  const balancing = '[performance]\nreuseport_balancing = "cbpf"\n';
+  const folder = await compileConfig(section + balancing + proxyRoute("/", upstream.url));
+  const server = startPassed(folder, socket);
+  await server.until("the warning", () => NOT_BALANCED.exec(server.output) ?? undefined);
+  const [, reason] = NOT_BALANCED.exec(server.output)!;
+  assert.equal(reason, "the service manager passes one socket for all workers");
+  assert.equal((await exchange(port, request("GET /bytes/5"))).status, 200);
+  assert.deepEqual(await server.stop("SIGTERM"), { code: 0, signal: null }, server.output);
   addon.close(socket);
   rmSync(folder, { recursive: true });
   await upstream.stop();

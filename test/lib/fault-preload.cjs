@@ -5,6 +5,9 @@
 //   skip       milliseconds by which the clocks of all workers are ahead
 //   crash-N    worker N throws inside its loop, once
 //   hold       workers that start wait until it is gone
+//
+// and by the environment: ZPROXY_FAULT_FILTER is the errno with which programs that balance are
+// refused.
 
 const { existsSync, readFileSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
@@ -48,6 +51,9 @@ function withFaults(addon) {
     ringClock(handle) {
       clock = addon.ringClock(handle);
       return clock;
+    },
+    attachFilter(...args) {
+      return -Number(process.env.ZPROXY_FAULT_FILTER ?? 0) || addon.attachFilter(...args);
     },
     ringEnter(...args) {
       mayCrash(owner);
