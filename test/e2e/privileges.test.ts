@@ -2,6 +2,7 @@
 // nobody, and what the server goes on to need is still there. Needs root.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -134,6 +135,62 @@ test("user and group as numbers", async (t) => {
   assert.deepEqual([...new Set(ofThreads(server.pid, "Uid"))], [Array(4).fill(12345).join("\t")]);
   assert.deepEqual([...new Set(ofThreads(server.pid, "Gid"))], [Array(4).fill(23456).join("\t")]);
   await server.stop();
+});
+
+test("a port that is root's is bound before, and stays over a reload", async (t) => {
+  if (!isRoot(t)) return;
+  const config = `[server]\nlisten = "127.0.0.1:80"\nthreads = 2\n${DROP}${fileRoute("/", "site")}`;
+  const folder = await compileConfig(config, prepare);
+  t.after(() => rmSync(folder, { recursive: true }));
+  // In a network namespace, where nobody else has the port.
+  const inside = [
+    "--net",
+    "sh",
+    "-c",
+    `ip link set lo up && exec "${process.execPath}" dist/server.cjs`,
+  ];
+  const server = new TestProcess("unshare", inside, { cwd: folder });
+  const ask = () =>
+    spawnSync("nsenter", ["--net", "--target", String(server.pid), process.execPath, "-e", ASK], {
+      encoding: "utf8",
+    }).stdout;
+  const [line] = await server.until(
+    "a listener",
+    () => /^zproxy .*$/m.exec(server.output) ?? undefined,
+  );
+  assert.equal(line, "zproxy listening on http://127.0.0.1:80");
+  assert.deepEqual([...new Set(ofThreads(server.pid, "Uid"))], [Array(4).fill(NOBODY).join("\t")]);
+  assert.equal(ask(), "200 open");
+  server.kill("SIGHUP");
+  await server.until(
+    "the reload",
+    () => /zproxy reloaded, generation 2/.exec(server.output) ?? undefined,
+  );
+  assert.equal(ask(), "200 open");
+  assert.deepEqual(await server.stop("SIGTERM"), { code: 0, signal: null }, server.output);
+});
+
+/** Prints status and body of an answer from port 80. */
+const ASK = `
+require("node:http").get({ host: "127.0.0.1", port: 80, path: "/open.txt", agent: false }, (answer) => {
+  process.stdout.write(answer.statusCode + " ");
+  answer.pipe(process.stdout);
+});
+`;
+
+test("what a kernel lets the user keep of root stops the start", async (t) => {
+  if (!isRoot(t)) return;
+  const folder = await compileConfig(serverSection() + DROP + fileRoute("/", "site"), prepare);
+  // Capabilities then survive a change of the user.
+  const args = ["--securebits", "+no_setuid_fixup", process.execPath, "dist/server.cjs"];
+  const child = new TestProcess("setpriv", args, { cwd: folder });
+  assert.equal((await child.exited()).code, 1, child.output);
+  assert.match(
+    child.output,
+    /privileges are left after becoming nobody \(uid 65534, gid 65534\): CapPrm of thread \d+/,
+  );
+  assert.doesNotMatch(child.output, /listening/);
+  rmSync(folder, { recursive: true });
 });
 
 const REFUSED: readonly (readonly [what: string, toml: string, expected: RegExp])[] = [
