@@ -105,7 +105,7 @@ function lowerNamed(name: string, upstream: Upstream): UnnamedUpstream {
     algorithm: upstream.algorithm ?? upstreamDefaults.algorithm,
     tlsVerify: true,
     tlsCaPath: undefined,
-    servers: upstream.servers.map(lowerServer),
+    servers: upstream.servers.map(lowerUpstreamServer),
     healthCheck: upstream.health_check && lowerHealthCheck(upstream.health_check),
   };
 }
@@ -135,7 +135,7 @@ function lowerOrigin(url: ProxyUrl): UnnamedUpstream {
   };
 }
 
-function lowerServer(server: UpstreamServer): UpstreamServerIr {
+export function lowerUpstreamServer(server: UpstreamServer): UpstreamServerIr {
   if (typeof server === "string") return lowerUrl(readUrl(server), upstreamServerDefaults.weight);
   return lowerUrl(readUrl(server.url), server.weight ?? upstreamServerDefaults.weight);
 }

@@ -13,6 +13,8 @@ export interface Cell {
   /** Both routes as if they had the one target that takes these requests. */
   readonly before: RouteIr;
   readonly after: RouteIr;
+  /** The key paths of the two targets. */
+  readonly keys: readonly [before: string, after: string];
   readonly guard: Guard;
 }
 
@@ -21,7 +23,9 @@ export const EVERYTHING: Guard = { conditions: [], text: "" };
 
 /** Throws `TooManyCases` for conditions that are not worth taking apart. */
 export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
-  if (before.when.length + after.when.length === 0) return [{ before, after, guard: EVERYTHING }];
+  if (before.when.length + after.when.length === 0) {
+    return [{ before, after, keys: [before.key, after.key], guard: EVERYTHING }];
+  }
   return choicesOf(before).flatMap((old) =>
     choicesOf(after).flatMap((young) => {
       const conditions = [...old.conditions, ...young.conditions];
@@ -29,6 +33,7 @@ export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
       const cell = {
         before: { ...before, target: old.target },
         after: { ...after, target: young.target },
+        keys: [old.key, young.key] as const,
       };
       return [{ ...cell, guard: guardOf(conditions) }];
     }),
@@ -36,18 +41,20 @@ export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
 }
 
 interface Choice {
+  readonly key: string;
   readonly target: TargetIr;
   /** All of these are met by requests that go to the target. */
   readonly conditions: readonly Condition[];
 }
 
-function choicesOf({ target, when }: RouteIr): Choice[] {
+function choicesOf({ key, target, when }: RouteIr): Choice[] {
   const nots = when.map(({ condition }): Condition => ({ kind: "not", part: condition }));
   const others = when.map((other, at) => ({
+    key: other.key,
     target: other.target,
     conditions: [other.condition, ...nots.slice(0, at)],
   }));
-  return [...others, { target, conditions: nots }];
+  return [...others, { key, target, conditions: nots }];
 }
 
 /** The same requests in fewer words: what cannot be, or follows from the rest, goes. */

@@ -60,6 +60,8 @@ export interface Change {
 export interface SettingChange {
   /** The key path. */
   readonly key: string;
+  /** The key path that held before, for requests that another route or target takes now. */
+  readonly was?: string;
   readonly mark: Mark;
   readonly before: string;
   readonly after: string;

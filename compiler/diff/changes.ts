@@ -5,7 +5,7 @@
 
 import { TooManyCases } from "../2-check/condition/solve.ts";
 import { EVERY_ADDRESS, intersect, parseRange, subtract } from "../2-check/values/address-range.ts";
-import type { Ir, RouteIr } from "../ir/ir.ts";
+import type { Ir, RouteIr, TargetIr } from "../ir/ir.ts";
 import {
   EVERY_METHOD,
   hasMethod,
@@ -22,8 +22,8 @@ import {
 import { anyOf, clientsOf, has, printSet } from "./address-set.ts";
 import { type Cell, cellsOf, EVERYTHING, requestOf } from "./cells.ts";
 import type { Change, Guard, Mark, SizeRange, Witness } from "./change.ts";
-import { type Region, regionsOf } from "./regions.ts";
-import { describeTarget, describeTargets, targetOf } from "./target.ts";
+import type { Region } from "./regions.ts";
+import { describeTarget, describeTargets, encryptionMark, hasTls, targetOf } from "./target.ts";
 
 /** A client like any other, of a block that is kept for examples (RFC 5737). */
 const ANY_CLIENT = "192.0.2.1";
@@ -38,10 +38,14 @@ type Part = Omit<Change, "regions" | "witness"> & { readonly witness: Partial<Wi
  * Every class of requests that changes; those of the same two routes and wording are one. And the
  * routes of which it is not known, as their conditions have too many cases.
  */
-export function changesBetween(before: Ir, after: Ir): { changes: Change[]; unknown: string[] } {
+export function changesBetween(
+  before: Ir,
+  after: Ir,
+  regions: readonly Region[],
+): { changes: Change[]; unknown: string[] } {
   const unknown = new Set<string>();
   const merged = new Map<string, Change>();
-  for (const region of regionsOf(before, after)) {
+  for (const region of regions) {
     for (const part of partsOf(region, unknown)) {
       const when = part.condition.when?.map(({ text }) => text);
       const keys = [region.before?.key, region.after?.key];
@@ -145,7 +149,15 @@ function comparedCells(region: Region, cells: readonly Cell[]): Part[] {
 function targetParts(region: Region, before: RouteIr, after: RouteIr): Part[] {
   if (targetOf(before, region) === targetOf(after, region)) return [];
   const text = `${describeTarget(before, region)} becomes ${describeTarget(after, region)}`;
-  return [{ kind: "target", mark: "neutral", text, condition: {}, witness: {} }];
+  const mark = targetMark(before.target, after.target);
+  const lost = hasTls(after.target) ? ", less of it encrypted" : ", no longer encrypted";
+  const whole = mark === "wider" ? text + lost : text;
+  return [{ kind: "target", mark, text: whole, condition: {}, witness: {} }];
+}
+
+function targetMark(before: TargetIr, after: TargetIr): Mark {
+  if (before.kind === "file" || after.kind === "file") return "neutral";
+  return encryptionMark(before.upstream.servers, after.upstream.servers);
 }
 
 function clientParts(before: RouteIr, after: RouteIr): Part[] {

@@ -5,7 +5,9 @@ import type { Config } from "../../schema/config.generated.ts";
 import type { OutFile } from "../4-emit/emit.ts";
 import type { Change, SettingChange } from "./change.ts";
 import { changesBetween } from "./changes.ts";
+import { regionsOf } from "./regions.ts";
 import { type ProvedChange, prove, type Side } from "./replay.ts";
+import { routeSettings } from "./route-settings.ts";
 import { settingChanges } from "./settings.ts";
 import { unifiedDiff } from "./text-diff.ts";
 
@@ -27,7 +29,8 @@ export interface Comparison {
 
 export function compare(before: ComparedSide, after: ComparedSide): Comparison {
   // What no request shows is hidden by another rule, and so is no change of behaviour.
-  const found = changesBetween(before.ir, after.ir);
+  const regions = regionsOf(before.ir, after.ir);
+  const found = changesBetween(before.ir, after.ir, regions);
   const changes = found.changes
     .map((change) => prove(change, before, after))
     .filter((change) => change !== undefined);
@@ -38,6 +41,7 @@ export function compare(before: ComparedSide, after: ComparedSide): Comparison {
     settings: [
       ...found.unknown.map(notCompared),
       ...settingChanges(before.config, after.config),
+      ...routeSettings(regions),
     ].sort(compareMarks),
     generated: diffFiles(before.files, after.files),
   };

@@ -80,10 +80,11 @@ function formatText(comparison: Comparison): string {
       "",
     ].join("\n"),
   );
-  const lines = settings.map(
-    ({ key, mark, before, after, requests }) =>
-      `${SIGNS[mark]} ${key}: ${before} becomes ${after}${requests ? `\n    ${requests}` : ""}`,
-  );
+  const lines = settings.map(({ key, was, mark, before, after, requests }) => {
+    const place = was === undefined ? key : `${key}, was ${was}`;
+    const about = requests === undefined ? "" : `\n    ${requests}`;
+    return `${SIGNS[mark]} ${place}: ${before} becomes ${after}${about}`;
+  });
   const parts = [
     ...blocks,
     ...(lines.length === 0 ? [] : [`${lines.join("\n")}\n`]),
@@ -141,12 +142,12 @@ function formatMarkdown(comparison: Comparison): string {
     return `| ${cells.join(" | ")} |`;
   });
   const table = ["| | requests | change | for example |", "|---|---|---|---|", ...rows];
-  const lines = settings.map(
-    ({ key, mark, before, after, requests }) =>
-      `- ${mark === "wider" ? "**wider** " : ""}${code(key)}: ${code(before)} → ${code(after)}${
-        requests === undefined ? "" : ` (${cell(requests)})`
-      }`,
-  );
+  const lines = settings.map(({ key, was, mark, before, after, requests }) => {
+    const wider = mark === "wider" ? "**wider** " : "";
+    const place = was === undefined ? code(key) : `${code(key)}, was ${code(was)}`;
+    const about = requests === undefined ? "" : ` (${cell(requests)})`;
+    return `- ${wider}${place}: ${code(before)} → ${code(after)}${about}`;
+  });
   const fence = "`".repeat(Math.max(3, longestRun(generated) + 1));
   const diff = [
     "<details><summary>Generated code</summary>",

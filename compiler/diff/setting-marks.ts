@@ -1,10 +1,14 @@
 // Whether a changed setting lets more through. One row for each key that can; all others only
 // change how the server works.
 
+import type { UpstreamServer } from "../../schema/config.generated.ts";
 import { subtract } from "../2-check/values/address-range.ts";
 import { parseListenAddress } from "../2-check/values/listen-address.ts";
+import { lowerUpstreamServer } from "../3-lower/lower-upstreams.ts";
+import type { UpstreamServerIr } from "../ir/ir.ts";
 import { rangesOf } from "./address-set.ts";
 import type { Mark } from "./change.ts";
+import { encryptionMark } from "./target.ts";
 
 type Rule = (old: unknown, young: unknown) => Mark;
 
@@ -18,6 +22,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   trusted_proxies: (old, young) =>
     compare(trusts(old, young).length > 0, trusts(young, old).length > 0),
   listen: (old, young) => compare(opens(old, young).length > 0, opens(young, old).length > 0),
+  servers: (old, young) => encryptionMark(serversOf(old), serversOf(young)),
   drop_privileges_user: absentIsWider,
   cert_path: absentIsWider,
   key_path: absentIsWider,
@@ -70,6 +75,11 @@ function includes(outer: string, inner: string): boolean {
   if (!a.ok || !b.ok || a.value.port !== b.value.port) return outer === inner;
   const any = b.value.address.includes(":") ? "::" : "0.0.0.0";
   return a.value.address === b.value.address || a.value.address === any;
+}
+
+/** The servers of a group as they hold, its URLs being checked. */
+export function serversOf(value: unknown): UpstreamServerIr[] {
+  return asList(value).map((server) => lowerUpstreamServer(server as UpstreamServer));
 }
 
 export function asList(value: unknown): readonly unknown[] {

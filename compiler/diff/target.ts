@@ -1,7 +1,8 @@
 // Where the requests of a region go: what two routes must have in common for their answers to be
 // the same, and how a reader is told.
 
-import type { RouteIr } from "../ir/ir.ts";
+import type { RouteIr, TargetIr, UpstreamServerIr } from "../ir/ir.ts";
+import type { Mark } from "./change.ts";
 import type { Region } from "./regions.ts";
 
 /** Stands for what follows a prefix; no configuration holds it. */
@@ -42,4 +43,27 @@ export function describeTarget({ target, prefix }: RouteIr, region: Region): str
   const host = target.preserveHost ? " with the client's Host" : "";
   const path = target.basePath + rest;
   return `${origin}${path}${path.endsWith("/") ? "" : "/"}${group}${host}`;
+}
+
+/** Whether requests go to some server of the target encrypted. */
+export function hasTls(target: TargetIr): boolean {
+  return target.kind === "proxy" && target.upstream.servers.some(({ tls }) => tls);
+}
+
+type WeightedServer = Pick<UpstreamServerIr, "tls" | "weight">;
+
+/** Wider when a larger share of the requests goes over the network as plain text. */
+export function encryptionMark(
+  before: readonly WeightedServer[],
+  after: readonly WeightedServer[],
+): Mark {
+  const [old, young] = [plainShare(before), plainShare(after)];
+  if (old === young) return "neutral";
+  return young > old ? "wider" : "narrower";
+}
+
+function plainShare(servers: readonly WeightedServer[]): number {
+  const weigh = (list: readonly WeightedServer[]): number =>
+    list.reduce((sum, { weight }) => sum + weight, 0);
+  return weigh(servers.filter(({ tls }) => !tls)) / weigh(servers);
 }

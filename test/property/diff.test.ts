@@ -8,9 +8,10 @@ import { parseRange } from "zproxy/compiler/2-check/values/address-range.ts";
 import { lower } from "zproxy/compiler/3-lower/lower.ts";
 import { emit } from "zproxy/compiler/4-emit/emit.ts";
 import { has } from "zproxy/compiler/diff/address-set.ts";
-import type { Change, Witness } from "zproxy/compiler/diff/change.ts";
+import type { Change, Mark, Witness } from "zproxy/compiler/diff/change.ts";
 import { type ComparedSide, compare } from "zproxy/compiler/diff/compare.ts";
 import { ask, headOf, sameAnswer } from "zproxy/compiler/diff/replay.ts";
+import type { Ir, RouteIr, RouteLimitsIr } from "zproxy/compiler/ir/ir.ts";
 import { hasMethod } from "zproxy/compiler/ir/method-set.ts";
 import { loadProbe } from "zproxy/compiler/load-program.ts";
 import type { Config, Route, RouteSecurity, RouteWhen } from "zproxy/schema/config.generated.ts";
@@ -44,6 +45,7 @@ const CONDITIONS = [
   ...['method == "GET"', 'method in ["POST", "PUT"]', 'client in ["10.0.0.0/8", "::/0"]'],
   ...['client == "10.1.2.3"', 'query("v") != "2"', 'header("x-a") ends_with "2"'],
 ];
+const TRUSTS = [{ tls_verify: false }, { tls_ca_path: "a.pem" }, { tls_ca_path: "b.pem" }];
 const BODIES = [0, 5, 10, 11, 20, 21, 10_485_760, 10_485_761];
 const HEADS = [0, 256, 257, 512, 513, 8192, 8193];
 
@@ -58,6 +60,19 @@ function randomSecurity(random: Random): RouteSecurity {
     denied_ips: random.below(3) === 0 ? some(random, BLOCKS, 3) : [],
     max_request_body_size: random.pick([10, 20, 10_485_760]),
     max_request_header_size: random.pick([256, 512, 8192]),
+    ...randomLimits(random),
+  };
+}
+
+/** Limits that no single request shows. */
+function randomLimits(random: Random): RouteSecurity {
+  if (random.below(2) === 0) return {};
+  return {
+    max_chunked_body_size: random.pick([10, 10_485_760]),
+    client_header_timeout_secs: random.pick([5, 30]),
+    client_body_timeout_secs: random.pick([5, 30]),
+    backend_connect_timeout_secs: random.pick([5, 10]),
+    rate_limit_requests_per_min: random.pick([0, 60, 120]),
   };
 }
 
@@ -79,6 +94,7 @@ function randomTargets(random: Random): RouteWhen[] {
       { type: "Proxy", url: "http://one" },
       { type: "Proxy", url: "http://three/b" },
       { type: "Proxy", upstream: "group" },
+      { type: "Proxy", url: "https://one", tls_verify: random.below(2) === 0 },
     ] as const);
     return { name: `t${at}`, if: randomCondition(random), ...target };
   });
@@ -95,7 +111,8 @@ function randomOwnRoute(random: Random): Route {
   }
   if (random.below(4) === 0) return { type: "Proxy", upstream: "group", ...security };
   const url = random.pick(["http://one", "http://one/a", "http://two/a/", "https://one"]);
-  return { type: "Proxy", url, preserve_host: random.below(4) === 0, ...security };
+  const trust = url.startsWith("https:") ? random.pick([{}, ...TRUSTS]) : {};
+  return { type: "Proxy", url, preserve_host: random.below(4) === 0, ...trust, ...security };
 }
 
 function randomConfig(random: Random): Config {
@@ -113,12 +130,23 @@ function randomConfig(random: Random): Config {
   };
 }
 
+/** A route without the limits that it may have. */
+function loosened({ security, ...route }: Route): Route {
+  const { rate_limit_requests_per_min: _, max_chunked_body_size: __, ...others } = security ?? {};
+  return { ...route, security: others };
+}
+
 /** The same configuration with one route changed, which is what a review mostly sees. */
 function changed(config: Config, random: Random): Config {
   const tables = Object.entries(config.path_routes ?? {}).filter(([, it]) => it["/a"]);
   if (tables.length === 0) return randomConfig(random);
   const [host, table] = random.pick(tables);
   const route = table["/a"]!;
+  if (random.below(4) === 0) {
+    const { "/a": _, ...others } = table;
+    const moved = { ...others, "/a/": loosened(route) };
+    return { ...config, path_routes: { ...config.path_routes, [host]: moved } };
+  }
   const next = random.pick([
     randomRoute(random),
     { ...route, security: { ...route.security, ...randomSecurity(random) } },
@@ -177,9 +205,62 @@ function speaksOf(change: Change, request: Witness, before: ComparedSide, after:
   );
 }
 
+type Sized = (limits: RouteLimitsIr) => number;
+
+/** Limits that more is wider of. */
+const LIMITS: readonly (readonly [name: string, sized: Sized])[] = [
+  ["max_chunked_body_size", (it) => it.maxChunkedBodySize],
+  ["client_header_timeout_secs", (it) => it.clientHeaderTimeoutSecs],
+  ["client_body_timeout_secs", (it) => it.clientBodyTimeoutSecs],
+  ["backend_connect_timeout_secs", (it) => it.backendConnectTimeoutSecs],
+  ["rate_limit_requests_per_min", (it) => it.rateLimitRequestsPerMin || Number.MAX_VALUE],
+];
+
+/** A setting that must be told; any mark will do where it is undefined. */
+interface Expected {
+  readonly name: string;
+  readonly was: string;
+  readonly key: string;
+  readonly mark: Mark | undefined;
+}
+
+/** What must be said of a request's limits and of how its server is verified. */
+function expectedSettings(request: Witness, before: Ir, after: Ir): Expected[] {
+  const old = referenceRoute(before, request.host, request.path);
+  const young = referenceRoute(after, request.host, request.path);
+  if (old === undefined || young === undefined) return [];
+  const limits = LIMITS.flatMap(([name, sized]) => {
+    const [from, to] = [sized(old.limits), sized(young.limits)];
+    if (from === to) return [];
+    const place = (key: string): string => `${key}.security.${name}`;
+    const mark: Mark = to > from ? "wider" : "narrower";
+    return [{ name, was: place(old.key), key: place(young.key), mark }];
+  });
+  const [from, to] = [trustOf(old, request), trustOf(young, request)];
+  if (from === undefined || to === undefined) return limits;
+  const trust = (name: string, mark: Mark | undefined): Expected => {
+    return { name, was: `${from.key}.${name}`, key: `${to.key}.${name}`, mark };
+  };
+  return [
+    ...limits,
+    ...(from.verify === to.verify ? [] : [trust("tls_verify", to.verify ? "narrower" : "wider")]),
+    ...(from.ca === to.ca ? [] : [trust("tls_ca_path", undefined)]),
+  ];
+}
+
+/** How the server of a request is verified; undefined: it is asked in plain text, or none is. */
+function trustOf({ key, target, when }: RouteIr, request: Witness) {
+  const other = when.find(({ condition }) => referenceHolds(condition, request));
+  const taken = other?.target ?? target;
+  if (taken.kind === "file" || !taken.upstream.servers.some(({ tls }) => tls)) return undefined;
+  const { tlsVerify, tlsCaPath } = taken.upstream;
+  return { key: other?.key ?? key, verify: tlsVerify, ca: tlsCaPath };
+}
+
 test("a changed answer is inside a reported class, whose witness changes too", () =>
   withRandom(async (random) => {
     const kinds = new Set<string>();
+    const limits = new Set<string>();
     let differences = 0;
     for (let pair = 0; pair < PAIRS; pair++) {
       const config = randomConfig(random);
@@ -197,6 +278,12 @@ test("a changed answer is inside a reported class, whose witness changes too", (
       }
       for (let count = 0; count < REQUESTS; count++) {
         const request = randomRequest(random);
+        for (const { name, was, key, mark } of expectedSettings(request, before.ir, after.ir)) {
+          const told = settings.find((it) => it.key === key && (it.was ?? it.key) === was);
+          assert.ok(told, `${was} ${key} ${JSON.stringify([request, config, other])}`);
+          if (mark !== undefined) assert.equal(told.mark, mark, key);
+          limits.add(name);
+        }
         const old = ask(request, before);
         const young = ask(request, after);
         if (sameAnswer(old, young)) continue;
@@ -206,6 +293,8 @@ test("a changed answer is inside a reported class, whose witness changes too", (
       }
     }
     assert.ok(differences > 0);
+    const names = [...LIMITS.map(([name]) => name), "tls_verify", "tls_ca_path"];
+    assert.deepEqual([...limits].sort(), names.sort());
     assert.deepEqual([...kinds].sort(), [
       ...["body size", "clients", "head size", "methods", "methods when", "route", "target"],
       "target when",

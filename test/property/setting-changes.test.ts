@@ -4,7 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
-import type { Mark } from "zproxy/compiler/diff/change.ts";
+import { lower } from "zproxy/compiler/3-lower/lower.ts";
+import type { Mark, SettingChange } from "zproxy/compiler/diff/change.ts";
+import { regionsOf } from "zproxy/compiler/diff/regions.ts";
+import { routeSettings } from "zproxy/compiler/diff/route-settings.ts";
 import { settingChanges } from "zproxy/compiler/diff/settings.ts";
 import type { Config } from "zproxy/schema/config.generated.ts";
 
@@ -12,7 +15,14 @@ import type { Config } from "zproxy/schema/config.generated.ts";
 type Row = readonly [table: string, from: string, to: string, mark: Mark, about: RegExp | null];
 
 const ROUTE = '[host_routes."*"]\ntype = "Proxy"\nupstream = "api"\n';
+const TLS_ROUTE = "host_routes.tls";
+const FILE_ROUTE = "host_routes.files";
+const OTHER_ROUTES = new Map([
+  [TLS_ROUTE, 'type = "Proxy"\nurl = "https://one"'],
+  [FILE_ROUTE, 'path = "/srv"'],
+]);
 const SERVERS = 'servers = ["http://10.0.0.1:80", "http://10.0.0.2:80"]';
+const PARTLY = 'servers = ["https://a", "http://b"]';
 const SECURITY = 'host_routes."*".security';
 const TLS = 'cert_path = "a"\nkey_path = "b"\n';
 
@@ -95,8 +105,9 @@ const ROWS: readonly Row[] = [
   ["tls", TLS, "", "wider", null],
   ["tls", TLS, TLS.replace('"a"', '"c"'), "neutral", null],
   ["tls", TLS, `${TLS}ktls_enabled = true`, "neutral", null],
-  ['host_routes."*"', "", "tls_verify = false", "wider", /certificate is not trusted/],
-  ['host_routes."*"', 'tls_ca_path = "ca.pem"', "", "wider", /another authority/],
+  [TLS_ROUTE, "", "tls_verify = false", "wider", /certificate is not trusted/],
+  [TLS_ROUTE, 'tls_ca_path = "ca.pem"', "", "wider", /another authority/],
+  [FILE_ROUTE, "", 'mode = "memory"', "neutral", null],
   ["upstreams.api", "", 'algorithm = "ip_hash"', "neutral", /which server/],
   [
     "upstreams.api",
@@ -112,6 +123,16 @@ const ROWS: readonly Row[] = [
     "neutral",
     /50 % becomes 100 %.*50 % becomes 0 %/,
   ],
+  ["upstreams.api", 'servers = ["https://a", "https://b"]', PARTLY, "wider", /http:\/\/b 0 %/],
+  ["upstreams.api", PARTLY, 'servers = ["http://a", "http://b"]', "wider", /http:\/\/a 0 %/],
+  [
+    "upstreams.api",
+    PARTLY,
+    'servers = ["https://a", "http://b", "https://c"]',
+    "narrower",
+    /b 50 %/,
+  ],
+  ["upstreams.api", 'servers = ["https://a"]', 'servers = ["https://b"]', "neutral", /0 %/],
   ["upstreams.api", "", "health_check = {}", "neutral", /passed over/],
   ["upstreams.api.health_check", "", "unhealthy_threshold = 9", "neutral", /how soon/],
   ["upstreams.api.health_check", "", "healthy_statuses = [200]", "neutral", /statuses/],
@@ -123,6 +144,7 @@ const ROWS: readonly Row[] = [
 /** A configuration with a line in a table; what is checked elsewhere need not hold. */
 function configWith(table: string, line: string): Config {
   const sections = new Map([
+    ...OTHER_ROUTES,
     ["server", 'listen = "127.0.0.1:80"'],
     ["upstreams.api", line.startsWith("servers") ? "" : SERVERS],
   ]);
@@ -139,6 +161,12 @@ function configWith(table: string, line: string): Config {
   return checked.config;
 }
 
+/** All of `zproxy diff` that is about settings. */
+function changesOf(before: Config, after: Config): SettingChange[] {
+  const regions = regionsOf(lower(before), lower(after));
+  return [...settingChanges(before, after), ...routeSettings(regions)];
+}
+
 const OPPOSITE: Readonly<Record<Mark, Mark>> = {
   wider: "narrower",
   narrower: "wider",
@@ -149,16 +177,16 @@ const ORDER: readonly Mark[] = ["narrower", "neutral", "wider"];
 for (const [table, from, to, mark, about] of ROWS) {
   test(`${table}: ${from || "nothing"} becomes ${to || "nothing"}`, () => {
     const [old, young] = [configWith(table, from), configWith(table, to)];
-    const strongest = (changes: ReturnType<typeof settingChanges>): Mark | undefined =>
+    const strongest = (changes: readonly SettingChange[]): Mark | undefined =>
       changes.map((it) => it.mark).sort((a, b) => ORDER.indexOf(b) - ORDER.indexOf(a))[0];
-    const changes = settingChanges(old, young);
+    const changes = changesOf(old, young);
     assert.ok(changes.length > 0);
     assert.equal(strongest(changes), mark);
-    assert.equal(strongest(settingChanges(young, old)), OPPOSITE[mark]);
+    assert.equal(strongest(changesOf(young, old)), OPPOSITE[mark]);
     const texts = changes.flatMap(({ requests }) => requests ?? []);
     if (about !== null) assert.match(texts.join("\n"), about);
     else assert.deepEqual(texts, []);
-    assert.deepEqual(settingChanges(old, old), []);
+    assert.deepEqual(changesOf(old, old), []);
   });
 }
 
