@@ -67,4 +67,6 @@ export interface SettingChange {
   readonly after: string;
   /** Which requests, clients or servers it is about, in words; absent when it is about none. */
   readonly requests?: string;
+  /** Present where a reload does not apply it. */
+  readonly takesRestart?: true;
 }

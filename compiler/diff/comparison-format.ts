@@ -3,7 +3,7 @@
 import { printable } from "../diagnostics/display-width.ts";
 import { printMethods } from "../ir/method-set.ts";
 import { printSet } from "./address-set.ts";
-import type { Condition, Mark } from "./change.ts";
+import type { Condition, Mark, SettingChange } from "./change.ts";
 import type { Comparison } from "./compare.ts";
 import type { Region } from "./regions.ts";
 import type { ProvedChange } from "./replay.ts";
@@ -67,6 +67,10 @@ function routesOf({ regions }: ProvedChange): string {
   return `${young}, was ${old}`;
 }
 
+function restartOf({ takesRestart }: SettingChange): string {
+  return takesRestart ? ", takes a restart" : "";
+}
+
 function formatText(comparison: Comparison): string {
   const { changes, settings, generated } = comparison;
   const blocks = changes.map((change) =>
@@ -80,10 +84,11 @@ function formatText(comparison: Comparison): string {
       "",
     ].join("\n"),
   );
-  const lines = settings.map(({ key, was, mark, before, after, requests }) => {
+  const lines = settings.map((change) => {
+    const { key, was, mark, before, after, requests } = change;
     const place = was === undefined ? key : `${key}, was ${was}`;
     const about = requests === undefined ? "" : `\n    ${requests}`;
-    return `${SIGNS[mark]} ${place}: ${before} becomes ${after}${about}`;
+    return `${SIGNS[mark]} ${place}: ${before} becomes ${after}${restartOf(change)}${about}`;
   });
   const parts = [
     ...blocks,
@@ -142,11 +147,12 @@ function formatMarkdown(comparison: Comparison): string {
     return `| ${cells.join(" | ")} |`;
   });
   const table = ["| | requests | change | for example |", "|---|---|---|---|", ...rows];
-  const lines = settings.map(({ key, was, mark, before, after, requests }) => {
+  const lines = settings.map((change) => {
+    const { key, was, mark, before, after, requests } = change;
     const wider = mark === "wider" ? "**wider** " : "";
     const place = was === undefined ? code(key) : `${code(key)}, was ${code(was)}`;
     const about = requests === undefined ? "" : ` (${cell(requests)})`;
-    return `- ${wider}${place}: ${code(before)} → ${code(after)}${about}`;
+    return `- ${wider}${place}: ${code(before)} → ${code(after)}${restartOf(change)}${about}`;
   });
   const fence = "`".repeat(Math.max(3, longestRun(generated) + 1));
   const diff = [

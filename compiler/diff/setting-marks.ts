@@ -32,6 +32,23 @@ const RULES: Readonly<Record<string, Rule>> = {
   min_version: (old, young) => (String(young) < String(old) ? "wider" : "narrower"),
 };
 
+/** What is applied at start and at no other time: `changesForRestart` of the runtime. */
+const AT_START: ReadonlySet<string> = new Set([
+  "server.threads",
+  "security.drop_privileges_user",
+  "security.drop_privileges_group",
+  "performance.io",
+  "logging.file_path",
+  "logging.channel_size",
+  "logging.flush_interval_ms",
+  "logging.max_log_size",
+]);
+
+/** `key`: the key path. */
+export function takesRestart(key: string): boolean {
+  return AT_START.has(key);
+}
+
 export function markOf(key: string, old: unknown, young: unknown): Mark {
   return RULES[key]?.(old, young) ?? "neutral";
 }

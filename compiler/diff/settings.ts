@@ -6,7 +6,7 @@ import schema from "../../schema/config.schema.json" with { type: "json" };
 import { resolveNode, type SchemaNode } from "../../schema/schema-node.ts";
 import { printKeyPath } from "../1-read/key-path.ts";
 import type { SettingChange } from "./change.ts";
-import { markOf } from "./setting-marks.ts";
+import { markOf, takesRestart } from "./setting-marks.ts";
 import { requestsOf } from "./setting-requests.ts";
 
 const ROOT = schema as SchemaNode;
@@ -82,14 +82,16 @@ export function settingChange(
 ): SettingChange[] {
   if (JSON.stringify(old) === JSON.stringify(young)) return [];
   const requests = requestsOf(name, old, young);
+  const key = `${is}.${name}`;
   return [
     {
-      key: `${is}.${name}`,
+      key,
       ...(was === is ? {} : { was: `${was}.${name}` }),
       mark: markOf(name, old, young),
       before: show(old),
       after: show(young),
       ...(requests === undefined ? {} : { requests }),
+      ...(takesRestart(key) ? { takesRestart: true } : {}),
     },
   ];
 }

@@ -9,6 +9,7 @@ import type { Mark, SettingChange } from "zproxy/compiler/diff/change.ts";
 import { regionsOf } from "zproxy/compiler/diff/regions.ts";
 import { routeSettings } from "zproxy/compiler/diff/route-settings.ts";
 import { settingChanges } from "zproxy/compiler/diff/settings.ts";
+import { changesForRestart, type Facts } from "zproxy/runtime/control/bundle.ts";
 import type { Config } from "zproxy/schema/config.generated.ts";
 
 /** What a line of a table becomes, how that is marked one way and back, and what it is about. */
@@ -156,6 +157,10 @@ function configWith(table: string, line: string): Config {
   sections.delete('host_routes."*"');
   const rest = [...sections].map(([name, text]) => `[${name}]\n${text}\n`).join("\n");
   const text = `${rest}\n${before}`;
+  return parsed(text);
+}
+
+function parsed(text: string): Config {
   const { checked, diagnostics } = checkSource({ path: "config.toml", text });
   assert.ok(checked !== undefined, `${text}\n${diagnostics.map((it) => it.message).join("\n")}`);
   return checked.config;
@@ -198,4 +203,37 @@ test("a listener of all addresses includes one of them", () => {
   assert.equal(mark("127.0.0.1:80", "0.0.0.0:80"), "wider");
   assert.equal(mark("[::]:80", "0.0.0.0:80"), "wider");
   assert.equal(mark("127.0.0.1:80", "127.0.0.1:81"), "wider");
+});
+
+test("what takes a restart is what the server says takes one", () => {
+  const user = '[security]\ndrop_privileges_user = "nobody"\ndrop_privileges_group = "nogroup"\n';
+  const old = parsed('[server]\nlisten = "127.0.0.1:80"\n');
+  const young = parsed(`[server]
+listen = "127.0.0.1:81"
+threads = 2
+shutdown_timeout_secs = 1
+trusted_proxies = ["10.0.0.1"]
+${user}max_concurrent_connections = 5
+[logging]
+level = "error"
+file_path = "log"
+access_log = true
+channel_size = 1000
+flush_interval_ms = 50
+max_log_size = 100000
+[performance]
+io = "epoll"
+reuseport_balancing = "cbpf"
+huge_pages_enabled = true
+[admin]
+listen = "127.0.0.1:90"
+[tls]
+${TLS}`);
+  const facts = (config: Config) => ({ server: lower(config).server }) as unknown as Facts;
+  const marked = settingChanges(old, young).filter(({ takesRestart }) => takesRestart);
+  assert.deepEqual(
+    marked.map(({ key }) => key).sort(),
+    changesForRestart(facts(old), facts(young)).sort(),
+  );
+  assert.ok(marked.length > 0);
 });
