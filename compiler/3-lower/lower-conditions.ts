@@ -42,7 +42,7 @@ export function conditionWords(
   const texts = sortedWords(all).map(({ text }) => text);
   const symbols = assignSymbols(
     texts.map((text) => ({ id: text, words: text === "" ? "empty" : text })),
-    WORD_LENGTH_MAX,
+    { lengthMax: WORD_LENGTH_MAX },
   );
   return {
     methods,

@@ -143,6 +143,8 @@ function lowerHosts(
   const patterns = [...byPattern.keys()].sort(compareHostPatterns);
   const symbols = assignSymbols(
     patterns.map((pattern) => ({ id: pattern, words: words(pattern) })),
+    // The matcher of a host would be `matchRoute`, which is the one of all hosts.
+    { reserved: ["ROUTE"] },
   );
   return patterns.map((pattern) => {
     const { hostKey, routes } = byPattern.get(pattern)!;
@@ -163,7 +165,11 @@ function words(pattern: string): string {
 
 /** Every method that is named somewhere, by its text. */
 function lowerMethods(texts: readonly string[]): Map<string, MethodIr> {
-  const symbols = assignSymbols([...new Set(texts)].map((text) => ({ id: text, words: text })));
+  const symbols = assignSymbols(
+    [...new Set(texts)].map((text) => ({ id: text, words: text })),
+    // The method would be called like the runtime's `methodEquals`.
+    { reserved: ["EQUALS"] },
+  );
   return new Map([...symbols].map(([text, symbol]) => [text, { symbol, text }]));
 }
 

@@ -5,6 +5,12 @@
 const SYMBOL_LENGTH_MAX = 40;
 const HASH_LENGTH = 8;
 
+export interface SymbolOptions {
+  readonly lengthMax?: number;
+  /** Symbols that no id gets, without underscores. */
+  readonly reserved?: readonly string[];
+}
+
 /**
  * One constant name for each id (ids are distinct): upper case, other characters turned into "_".
  * Names differ by more than underscores, so that their camel-case forms are distinct as well. Ids
@@ -13,9 +19,9 @@ const HASH_LENGTH = 8;
  */
 export function assignSymbols(
   ids: readonly { id: string; words: string }[],
-  lengthMax = SYMBOL_LENGTH_MAX,
+  { lengthMax = SYMBOL_LENGTH_MAX, reserved = [] }: SymbolOptions = {},
 ): Map<string, string> {
-  const uses = new Map<string, number>();
+  const uses = new Map<string, number>(reserved.map((symbol) => [symbol, 1]));
   for (const { words } of ids) {
     const bare = withoutUnderscores(plainSymbol(words));
     uses.set(bare, (uses.get(bare) ?? 0) + 1);

@@ -17,7 +17,7 @@ import { referencePolicy, referenceRoute } from "../lib/reference-router.ts";
 
 const CONFIGS = 40;
 const REQUESTS = 400;
-const LABELS = ["a", "b", "ab", "www", "example", "com", "x-1"];
+const LABELS = ["a", "b", "ab", "www", "example", "com", "x-1", "route"];
 const SEGMENTS = ["a", "b", "ab", "api", "v1", "", "%2F", "users", "x".repeat(40)];
 const METHODS = ["GET", "POST", "PUT", "HEAD", "get", "PATCH", "X-A", "X_A"];
 

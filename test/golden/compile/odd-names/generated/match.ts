@@ -42,15 +42,37 @@ function matchExampleCom(bytes: Uint8Array, pathStart: number, pathEnd: number):
   return ROUTE_NONE;
 }
 
+// path_routes.route
+const HOST_ROUTE_321ABF1E = ascii("route");
+const PATH_ROUTE_EQUALS = ascii("/equals");
+
+function matchRoute321abf1e(bytes: Uint8Array, pathStart: number, pathEnd: number): number {
+  if (pathHasPrefix(bytes, pathStart, pathEnd, PATH_ROUTE_EQUALS)) {
+    return route.ROUTE_EQUALS;
+  }
+  return route.ROUTE;
+}
+
 // path_routes."*.example.com"
 const HOST_ANY_EXAMPLE_COM_459E0F6A = ascii(".example.com");
 
 export const matchRoute: MatchRoute = (bytes, hostStart, hostEnd, pathStart, pathEnd) => {
-  if (bytesEqual(bytes, hostStart, hostEnd, HOST_ANY_EXAMPLE_COM_C81BCF3A)) {
-    return route.ANY_EXAMPLE_COM_AC032705;
-  }
-  if (bytesEqual(bytes, hostStart, hostEnd, HOST_EXAMPLE_COM)) {
-    return matchExampleCom(bytes, pathStart, pathEnd);
+  switch (hostEnd - hostStart) {
+    case 5:
+      if (bytesEqual(bytes, hostStart, hostEnd, HOST_ROUTE_321ABF1E)) {
+        return matchRoute321abf1e(bytes, pathStart, pathEnd);
+      }
+      break;
+    case 11:
+      if (bytesEqual(bytes, hostStart, hostEnd, HOST_EXAMPLE_COM)) {
+        return matchExampleCom(bytes, pathStart, pathEnd);
+      }
+      break;
+    case 15:
+      if (bytesEqual(bytes, hostStart, hostEnd, HOST_ANY_EXAMPLE_COM_C81BCF3A)) {
+        return route.ANY_EXAMPLE_COM_AC032705;
+      }
+      break;
   }
   if (
     hostEnd - hostStart > 12 &&

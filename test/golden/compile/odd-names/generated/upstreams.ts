@@ -16,3 +16,5 @@ export const IT_S_QUOTED_AND_HAS_LINES = add({
   algorithm: "round_robin",
   servers: [{ tls: false, host: "127.0.0.1", port: 9000, authority: "127.0.0.1:9000", weight: 1 }],
 });
+
+export const HTTP_EQUALS = add("http://equals");
