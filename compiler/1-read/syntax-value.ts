@@ -4,14 +4,14 @@ import type { Report } from "../diagnostics/report.ts";
 import { type Explain, oneCharacter, type SyntaxPlace } from "./syntax-place.ts";
 
 /** Words of other languages for true and false. */
-const BOOLEANS: Readonly<Record<string, string>> = {
-  yes: "true",
-  on: "true",
-  true: "true",
-  no: "false",
-  off: "false",
-  false: "false",
-};
+const BOOLEANS: ReadonlyMap<string, string> = new Map([
+  ["yes", "true"],
+  ["on", "true"],
+  ["true", "true"],
+  ["no", "false"],
+  ["off", "false"],
+  ["false", "false"],
+]);
 
 /** The value around an offset as far as it would go if it were in quotes. */
 function valueAround({ text, offset }: SyntaxPlace): { start: number; end: number; text: string } {
@@ -65,7 +65,7 @@ function explainNumber(value: { start: number; end: number; text: string }, repo
 }
 
 function explainText(value: { start: number; end: number; text: string }, report: Report): void {
-  const boolean = BOOLEANS[value.text.toLowerCase()];
+  const boolean = BOOLEANS.get(value.text.toLowerCase());
   const span = { start: value.start, end: value.end };
   if (boolean !== undefined && boolean !== value.text && value.text !== "off") {
     const hint = `write ${boolean}`;

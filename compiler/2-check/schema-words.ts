@@ -61,12 +61,13 @@ function describeUnknownKey(error: SchemaError, locator: Locator, report: Report
 function homeOf(key: string, path: KeyPath): string | undefined {
   const root = schema as SchemaNode;
   const inRoute = path[0] === "host_routes" || path[0] === "path_routes";
-  if (inRoute && root.definitions?.RouteSecurity?.properties?.[key] !== undefined) {
+  const has = (name: string): boolean =>
+    Object.hasOwn(root.definitions?.[name]?.properties ?? {}, key);
+  if (inRoute && has("RouteSecurity")) {
     return `${key} belongs into [${printKeyPath([...path, "security"])}]`;
   }
   for (const [section, node] of Object.entries(root.properties ?? {})) {
-    const name = node.$ref?.split("/").at(-1) ?? "";
-    if (root.definitions?.[name]?.properties?.[key] !== undefined) {
+    if (has(node.$ref?.split("/").at(-1) ?? "")) {
       return `${key} belongs into [${section}]`;
     }
   }

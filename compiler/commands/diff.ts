@@ -45,7 +45,7 @@ Exit status: 0 compared, 1 as asked for or a configuration has mistakes, 2 the c
     if (old === undefined || young === undefined || extra !== undefined) {
       throw new UsageError("name two configurations: zproxy diff main:config.toml config.toml");
     }
-    if (!(values.format in comparisonFormats)) {
+    if (!Object.hasOwn(comparisonFormats, values.format)) {
       const names = Object.keys(comparisonFormats).join(", ");
       throw new UsageError(`--format is ${names}, not ${values.format}`);
     }

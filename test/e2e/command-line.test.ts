@@ -61,6 +61,7 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [2],
   [2, "chekc"],
   [2, "check", "--format", "xml"],
+  [2, "diff", "config.toml", "config.toml", "--format", "toString"],
   [2, "check", "--frobnicate"],
   [2, "check", "one.toml", "two.toml"],
   [2, "check", "absent.toml"],

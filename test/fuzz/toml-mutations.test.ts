@@ -24,6 +24,7 @@ function expectDiagnostics(text: string): void {
     }
     assert.ok(message !== "" && hint !== "");
     assert.doesNotMatch(message, /undefined|\[object|Invalid TOML|must NOT|additional propert/);
+    assert.doesNotMatch(`${hint} ${fix?.label}`, /native code|\[object/);
   }
   const starts = diagnostics.map(({ span }) => span.start);
   assert.deepEqual(
@@ -63,6 +64,24 @@ test("every prefix of the example is answered", () => {
   assert.ok(example !== undefined);
   for (let end = 0; end < example.text.length; end += 3) {
     expectDiagnostics(example.text.slice(0, end));
+  }
+});
+
+/** Words that every object has, as keys and as values. */
+const INHERITED = ["constructor", "toString", "__proto__", "hasOwnProperty"].flatMap((word) => [
+  `[logging]\nlevel = ${word}\n`,
+  `[server]\n${word} = 1\n`,
+  `[path_routes."*"."/"]\n${word} = 1\n`,
+  `[path_routes."*"."/"]\nupstream = "${word}"\n`,
+  `[path_routes."*"."/"]\nwhen = [{ name = "a", if = 'method == "A" ${word} "B"' }]\n`,
+]);
+
+test("words that every object has are names like any other", () => {
+  for (const text of INHERITED) {
+    expectDiagnostics(text);
+    const { diagnostics } = checkSource({ path: "config.toml", text });
+    const hints = diagnostics.map(({ hint }) => hint ?? "");
+    assert.ok(!hints.some((it) => it.includes("belongs into")), hints.join("\n"));
   }
 });
 

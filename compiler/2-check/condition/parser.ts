@@ -280,16 +280,16 @@ function shoutedMistake(token: IToken): SyntaxMistake {
 }
 
 /** What people write who know other languages. */
-const FOREIGN: Readonly<Record<string, string>> = {
-  "&&": "and",
-  "&": "and",
-  "||": "or",
-  "|": "or",
-  "!": "not",
-  "=": "==",
-  "===": "==",
-  "!==": "!=",
-};
+const FOREIGN: ReadonlyMap<string, string> = new Map([
+  ["&&", "and"],
+  ["&", "and"],
+  ["||", "or"],
+  ["|", "or"],
+  ["!", "not"],
+  ["=", "=="],
+  ["===", "=="],
+  ["!==", "!="],
+]);
 
 function mistakeOf(text: string, token: IToken, expected: string): SyntaxMistake {
   if (token.image === "" || Number.isNaN(token.startOffset)) {
@@ -304,7 +304,7 @@ function mistakeOf(text: string, token: IToken, expected: string): SyntaxMistake
     return { detail: "the text has no closing quote", hint: `add ${token.image[0]}`, ...open };
   }
   const detail = `${token.image} stands where ${expected} is expected`;
-  const word = FOREIGN[token.image];
+  const word = FOREIGN.get(token.image);
   if (word !== undefined) return { detail, hint: `write ${word}`, ...place };
   const unquoted = token.tokenType === Word && expected.includes("quotes");
   if (unquoted) return { detail, hint: `write "${token.image}"`, ...place };
