@@ -5,8 +5,9 @@ import type { Report } from "../diagnostics/report.ts";
 import type { Source } from "../diagnostics/span.ts";
 import { Locator } from "./locator.ts";
 import { reportSyntaxError } from "./syntax-error.ts";
-import { NESTING_MAX, placeOf, type SyntaxPlace } from "./syntax-place.ts";
-import { parseStatements, type Statement } from "./toml-parser.ts";
+import { NESTING_MAX, placeAt, placeOf, type SyntaxPlace } from "./syntax-place.ts";
+import { explainDate } from "./syntax-value.ts";
+import { OddDate, parseStatements, type Statement } from "./toml-parser.ts";
 
 export interface Document {
   /** Integers are bigint, so that they can be told from floats and keep their value. */
@@ -40,9 +41,19 @@ export function readSource(source: Source, report: Report): Document | undefined
     text = next;
   }
   if (values === undefined || text !== source.text) return undefined;
-  const statements = parseStatements(source.text);
-  if (reportDepth(statements, report)) return undefined;
+  const statements = readStatements(source.text, report);
+  if (statements === undefined || reportDepth(statements, report)) return undefined;
   return { values, locator: new Locator(statements, source.text) };
+}
+
+function readStatements(text: string, report: Report): Statement[] | undefined {
+  try {
+    return parseStatements(text);
+  } catch (error) {
+    if (!(error instanceof OddDate)) throw error;
+    explainDate(placeAt(text, error.span.start), report);
+    return undefined;
+  }
 }
 
 function tryParse(text: string, keep: (values: TomlTable) => void): TomlError | undefined {

@@ -21,7 +21,14 @@ export const NESTING_MAX = 64;
 export function placeOf(text: string, error: TomlError): SyntaxPlace {
   let lineStart = 0;
   for (let line = 1; line < error.line; line++) lineStart = text.indexOf("\n", lineStart) + 1;
-  const offset = Math.min(lineStart + error.column - 1, text.length);
+  return placeAt(text, Math.min(lineStart + error.column - 1, text.length), lineStart);
+}
+
+export function placeAt(
+  text: string,
+  offset: number,
+  lineStart = text.lastIndexOf("\n", offset - 1) + 1,
+): SyntaxPlace {
   const lineEnd = text.indexOf("\n", lineStart);
   const line = text.slice(lineStart, lineEnd < 0 ? undefined : lineEnd).replace(/\r$/, "");
   return { text, offset, line, lineStart };

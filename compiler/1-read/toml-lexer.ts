@@ -52,6 +52,11 @@ const itemScalars = SCALARS.map(([name, pattern]) =>
   createToken({ name: `${name}Item`, pattern, categories: Scalar }),
 );
 
+/** Numbers, words and dates. */
+export function isPlain({ name }: TokenType): boolean {
+  return name === "PlainValue" || name === "PlainItem";
+}
+
 export const ArrayStart = createToken({ name: "ArrayStart", pattern: Lexer.NA });
 const ValueArray = createToken({
   name: "ValueArray",

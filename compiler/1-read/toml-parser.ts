@@ -14,6 +14,7 @@ import {
   HeaderEnd,
   InlineEnd,
   InlineStart,
+  isPlain,
   Key,
   Scalar,
   TableHeader,
@@ -144,16 +145,47 @@ export function keyName(image: string): string {
   return String(parse(`key = ${image}`).key);
 }
 
+/**
+ * smol-toml cuts dates by counting characters and leaves some to `new Date`, which reads more than
+ * TOML has: in `[1979-05-,7]` it sees one item. Behind such a date the two disagree on where things
+ * stand, so the text is refused.
+ */
+export class OddDate extends Error {
+  readonly span: Span;
+
+  constructor(span: Span) {
+    super("a date that is none in TOML");
+    this.span = span;
+  }
+}
+
+const TIME = String.raw`\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?`;
+const DATE = new RegExp(
+  String.raw`^(?:${TIME}|\d{4}-\d{2}-\d{2}(?:[Tt ]${TIME}(?:[Zz]|[-+]\d{2}:\d{2})?)?)$`,
+);
+
+/** What smol-toml takes for a date: it begins like one, or has what no number or word has. */
+const LIKE_DATE = /^\d{4}-|^\d{2}:|[^\w.+-]/;
+
+function refuseOddDate(tokens: readonly IToken[]): void {
+  const odd = tokens.find(
+    ({ tokenType, image }) => isPlain(tokenType) && LIKE_DATE.test(image) && !DATE.test(image),
+  );
+  if (odd !== undefined) throw new OddDate(spanOf(odd, odd));
+}
+
 let parser: TomlParser | undefined;
 
 /**
- * The statements of a document that smol-toml accepts, in order. Throws when the text cannot be
- * cut into statements, which is a mistake in this folder.
+ * The statements of a document that smol-toml accepts, in order. Throws an `OddDate` for what is
+ * accepted and is no TOML; and when the text cannot be cut into statements, which is a mistake in
+ * this folder.
  */
 export function parseStatements(text: string): Statement[] {
   parser ??= new TomlParser();
   // A byte order mark is allowed at the start; a blank in its place keeps all offsets.
   const { tokens, errors } = tomlLexer.tokenize(text.replace(/^\uFEFF/, " "));
+  refuseOddDate(tokens);
   const lexerError = errors[0];
   if (lexerError !== undefined) throw new Error(`TOML lexer: ${lexerError.message}`);
   parser.input = tokens;

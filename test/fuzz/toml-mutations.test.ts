@@ -85,6 +85,21 @@ test("words that every object has are names like any other", () => {
   }
 });
 
+/** smol-toml takes them, since it leaves part of the date to JavaScript. */
+const ODD_DATES = ["1979-05-,7", "1979-05-\n7", "1979-05- 7", "1979-05-(7", "1979-05-#7"];
+
+test("dates that only JavaScript reads are refused where they stand", () => {
+  for (const date of ODD_DATES) {
+    for (const text of [`x = ${date}\n[server]\n`, `x = [1, ${date}, "a"]\n`]) {
+      expectDiagnostics(text);
+      const { diagnostics } = checkSource({ path: "config.toml", text });
+      const [first] = diagnostics;
+      assert.equal(first?.code, "toml/bad-value", text);
+      assert.equal(first.span.start, text.indexOf("1979"), text);
+    }
+  }
+});
+
 const HOSTILE: readonly (readonly [name: string, text: string])[] = [
   ["nothing", ""],
   ["a byte order mark", "\ufeff"],

@@ -156,7 +156,7 @@ const INSERTS = [
   ...["[", "]", "{", "}", "=", ".", ",", '"', "'", '"""', "'''", "\\", "#", "\n", "\r", "\r\n"],
   ..."\t \0\u0001\u007f\ufeff\u2028",
   ...["é", "👍", "\ud800", "0", "1e", "-", "_", "+", ":", "inf", "[[", "]]", "\\u12", "a.b", "nan"],
-  ...["constructor", "toString"],
+  ...["constructor", "toString", "= 1979-05-,7 ", "[1979-05-\n7]", "1979-05-27 07:32", "07:32:00"],
 ];
 
 /** The text with a few random edits: cut, doubled, moved, replaced, or broken off. */
