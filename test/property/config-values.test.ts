@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import ipaddr from "ipaddr.js";
 import { parseCidr } from "zproxy/compiler/2-check/values/cidr.ts";
-import { parseHostPattern } from "zproxy/compiler/2-check/values/host-name.ts";
+import { asciiHost, parseHostPattern } from "zproxy/compiler/2-check/values/host-name.ts";
 import { parseIp } from "zproxy/compiler/2-check/values/ip-address.ts";
 import {
   parseListenAddress,
@@ -99,8 +99,30 @@ test("host patterns have one normal form", () => {
   ];
   for (const [text, normal] of forms) assert.equal(readOk(parseHostPattern(text)), normal);
   refuses(parseHostPattern, ["", ".", "a..b", ".a", "-a", "a-", "a b", "a/b", "a:80", "例え.jp"]);
+  // They become ASCII letters when they are made small, or small and whole again.
+  refuses(parseHostPattern, [
+    "\u212aelvin.example",
+    "*.\u212a",
+    "\u0130.example",
+    "\uff41.example",
+  ]);
   refuses(parseHostPattern, ["*.", "*a", "a.*", "*.*.a", "**", "1.2.3", "1.2.3.4.5", "[::1]:80"]);
   refuses(parseHostPattern, [`${"a".repeat(64)}.com`, `${"a.".repeat(127)}com`, "a%41"]);
+});
+
+test("the form of a host that browsers send is found", () => {
+  const forms: readonly (readonly [text: string, form: string | undefined])[] = [
+    ["bücher.example", "xn--bcher-kva.example"],
+    ["*.BÜCHER.example", "*.xn--bcher-kva.example"],
+    ["例え．jp", "xn--r8jz45g.jp"],
+    ["\u212aelvin.example", "kelvin.example"],
+    ["a.example", undefined],
+    ["ü ü", undefined],
+    ["*.*.ü", undefined],
+    ["ü/a", undefined],
+    ["ü@b", undefined],
+  ];
+  for (const [text, form] of forms) assert.equal(asciiHost(text), form, text);
 });
 
 const SEGMENTS = ["a", "b.c", "", ".", "..", "%2e", "%2E%2e", ".%2e", "...", "%41", "%7e", "%2f"];

@@ -1,7 +1,7 @@
 // Keys of hosts are host names without a port, and no host is written in two spellings.
 
 import { printKey } from "../../1-read/key-path.ts";
-import { parseHostPattern, splitPort } from "../values/host-name.ts";
+import { asciiHost, parseHostPattern, splitPort } from "../values/host-name.ts";
 import type { RuleContext } from "./rule.ts";
 
 const SECTIONS = ["host_routes", "path_routes"] as const;
@@ -37,7 +37,13 @@ function checkHost(
   const pattern = parseHostPattern(host);
   if (pattern.ok) return pattern.value;
   const params = { host: JSON.stringify(host), reason: pattern.reason };
-  report.add("route/invalid-host", span, params);
+  const ascii = asciiHost(host);
+  if (ascii === undefined) report.add("route/invalid-host", span, params);
+  else {
+    const hint = `write ${printKey(ascii)}`;
+    const fix = { label: hint, span, text: printKey(ascii) };
+    report.add("route/invalid-host", span, params, { hint, fix });
+  }
   return undefined;
 }
 

@@ -33,6 +33,8 @@ export function parseHostPattern(text: string): Parsed<string> {
 
 /** Reads a host name or an IPv4 address; returns it in lower case without a trailing dot. */
 export function parseHostName(text: string): Parsed<string> {
+  // Before they are made small: U+212A, the sign of Kelvin, would become a plain "k".
+  if (/[^\0-\x7f]/.test(text)) return refused("letters outside ASCII are written in the xn-- form");
   const name = text.toLowerCase().replace(/\.$/, "");
   if (name === "") return refused("it is empty");
   // Whatever ends in a number is read as an IPv4 address by browsers and resolvers.
@@ -51,9 +53,18 @@ export function parseHostName(text: string): Parsed<string> {
   return parsed(name);
 }
 
+/** The host key in the form that browsers send; undefined when it is in it, or has none. */
+export function asciiHost(text: string): string | undefined {
+  const match = /^(\*\.)?((?:[\w.-]|[^\0-\x7f])+)$/.exec(text);
+  if (match === null || /^[\0-\x7f]*$/.test(text)) return undefined;
+  const [, star = "", name] = match;
+  if (!URL.canParse(`http://${name}/`)) return undefined;
+  const form = star + new URL(`http://${name}/`).hostname;
+  return parseHostPattern(form).ok ? form : undefined;
+}
+
 function whyNoLabel(label: string): string {
   const wrong = [...label].find((character) => !/[a-z0-9_-]/.test(character));
   if (wrong === undefined) return "a part cannot start or end with a hyphen";
-  if (wrong > "\x7f") return "letters outside ASCII are written in the xn-- form";
   return `${JSON.stringify(wrong)} cannot be in a host name`;
 }
