@@ -35,9 +35,10 @@ export const TableHeader = createToken({ name: "TableHeader", pattern: "[" });
 export const HeaderEnd = createToken({ name: "HeaderEnd", pattern: /\]\]?/ });
 
 const SCALARS: readonly (readonly [name: string, pattern: RegExp])[] = [
-  ["MultilineBasic", /"""(?:[^"\\]+|\\[\s\S]|"{1,2}(?!"))*"{3,5}/],
-  ["MultilineLiteral", /'''(?:[^']+|'{1,2}(?!'))*'{3,5}/],
-  ["Basic", /"(?:[^"\\\r\n]+|\\.)*"/],
+  // Also tried on text without an end, so there is one way alone to read each character.
+  ["MultilineBasic", /"""[^"\\]*(?:(?:\\[\s\S]|"{1,2}(?!"))[^"\\]*)*"{3,5}/],
+  ["MultilineLiteral", /'''[^']*(?:'{1,2}(?!')[^']*)*'{3,5}/],
+  ["Basic", /"[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*"/],
   ["Literal", /'[^'\r\n]*'/],
   // Blanks stand in dates with a time, and in odder ones that smol-toml takes: "1979-05-\t5".
   ["Plain", /[^\s,[\]{}#"'=]+(?:[ \t]+[^\s,[\]{}#"'=]+)*/],
