@@ -10,9 +10,13 @@ const MAPPED_BITS = MAPPED.length * 8;
 
 /** `texts` have passed the checks: each is an address or a block. */
 export function lowerAddresses(texts: readonly string[] = []): AddressBlockIr[] {
-  const sorted = texts.map(lowerBlock).sort(compareBlocks);
-  // A block comes behind every one that holds it.
-  return sorted.filter((block, at) => !sorted.slice(0, at).some((other) => holds(other, block)));
+  const kept: AddressBlockIr[] = [];
+  for (const block of texts.map(lowerBlock).sort(compareBlocks)) {
+    // Sorted, a block follows the one that holds it, or others that lie in the same one.
+    const last = kept.at(-1);
+    if (last === undefined || !holds(last, block)) kept.push(block);
+  }
+  return kept;
 }
 
 function lowerBlock(text: string): AddressBlockIr {

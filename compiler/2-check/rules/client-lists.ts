@@ -4,13 +4,17 @@
 import type { KeyPath } from "../../1-read/key-path.ts";
 import {
   type AddressRange,
-  cover,
+  compareBlocks,
+  EVERY_ADDRESS,
   EVERY_IPV4,
   EVERY_IPV6,
   holds,
+  includes,
   LOOPBACK,
+  meets,
   overlaps,
   parseRange,
+  unite,
 } from "../values/address-range.ts";
 import { parseListenAddress } from "../values/listen-address.ts";
 import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
@@ -44,15 +48,16 @@ function checkRoute(context: RuleContext, { route, path }: PlacedRoute, loopback
     const span = context.locator.key(all[0]!.path.slice(0, -1));
     context.report.add("route/clients-behind-proxy", span, {}, { labels });
   }
-  const deniedRanges = denied.map(({ range }) => range);
-  const useless = allowed.filter(({ range }) => cover(deniedRanges, range));
-  const everyone = [EVERY_IPV4, EVERY_IPV6].every((range) => cover(deniedRanges, range));
+  const refused = unite(denied.map(({ range }) => range));
+  const useless = allowed.filter(({ range }) => includes(refused, range));
+  const everyone = EVERY_ADDRESS.every((range) => includes(refused, range));
   if (allowed.length > 0 ? useless.length === allowed.length : everyone) {
     return reportNobody(context, path, allowed.length > 0);
   }
   for (const entry of useless) reportNeverMatches(context, entry, "every address of it is denied");
   if (allowed.length === 0) return;
-  const outside = denied.filter(({ range }) => !allowed.some((it) => overlaps(it.range, range)));
+  const admitted = unite(allowed.map(({ range }) => range));
+  const outside = denied.filter(({ range }) => !meets(admitted, range));
   for (const entry of outside) reportNeverMatches(context, entry, "none of it is in allowed_ips");
 }
 
@@ -67,24 +72,19 @@ function entriesOf(list: readonly string[] | undefined, path: KeyPath): Entry[] 
 
 /** Of two that are the same, the second is the one too many. */
 function reportCovered({ locator, report }: RuleContext, entries: readonly Entry[]): void {
-  // Sorted by size, an entry can only lie in one before it; equal ones keep their order.
-  const sorted = entries.toSorted((a, b) => compareSize(b.range, a.range));
-  const kept: Entry[] = [];
+  // Two blocks have no address in common, or one lies in the other. So of sorted ones, an entry can
+  // only lie in the last that lies in none itself; equal ones keep their order.
+  const sorted = entries.toSorted((a, b) => compareBlocks(a.range, b.range));
+  let outer: Entry | undefined;
   for (const entry of sorted) {
-    const outer = kept.find(({ range }) => holds(range, entry.range));
-    if (outer === undefined) {
-      kept.push(entry);
+    if (outer === undefined || !holds(outer.range, entry.range)) {
+      outer = entry;
       continue;
     }
     const params = { value: JSON.stringify(entry.text), outer: JSON.stringify(outer.text) };
     const labels = [{ span: locator.value(outer.path), text: "this covers it" }];
     report.add("cidr/covered", locator.value(entry.path), params, { labels });
   }
-}
-
-function compareSize(a: AddressRange, b: AddressRange): number {
-  const difference = a.last - a.first - (b.last - b.first);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
 function reportNeverMatches(

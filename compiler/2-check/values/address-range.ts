@@ -39,35 +39,71 @@ export function holds(outer: AddressRange, inner: AddressRange): boolean {
   return outer.version === inner.version && outer.first <= inner.first && inner.last <= outer.last;
 }
 
-/** Whether every address of `inner` is in one of `outers`, or in several of them together. */
-export function cover(outers: readonly AddressRange[], inner: AddressRange): boolean {
-  const sorted = outers
-    .filter((outer) => overlaps(outer, inner))
-    .toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
-  let next = inner.first;
-  for (const { first, last } of sorted) {
-    if (first > next) return false;
-    if (last >= next) next = last + 1n;
-  }
-  return next > inner.last;
-}
-
-/** Sorted ranges that do not overlap. */
+/** Sorted ranges that neither overlap nor touch: each address set has one form. */
 export type AddressSet = readonly AddressRange[];
 
-/** Every address that is in `from` and not in `minus`. */
-export function subtract(from: AddressSet, minus: AddressSet): AddressSet {
-  let left = [...from];
-  for (const { version, first, last } of minus) {
-    left = left.flatMap((range) => {
-      if (range.version !== version || last < range.first || range.last < first) return [range];
-      const pieces: AddressRange[] = [];
-      if (range.first < first) pieces.push({ version, first: range.first, last: first - 1n });
-      if (last < range.last) pieces.push({ version, first: last + 1n, last: range.last });
-      return pieces;
-    });
+/** All addresses of some ranges, in any order. Lists may have thousands, so this sorts once. */
+export function unite(ranges: readonly AddressRange[]): AddressSet {
+  const united: AddressRange[] = [];
+  for (const range of ranges.toSorted(compareRanges)) {
+    const last = united.at(-1);
+    if (last === undefined || last.version !== range.version || range.first > last.last + 1n) {
+      united.push(range);
+    } else if (range.last > last.last) {
+      united[united.length - 1] = { ...last, last: range.last };
+    }
   }
-  return left.toSorted(compareRanges);
+  return united;
+}
+
+/** The first range of a set that ends at an address or behind it; undefined when none does. */
+function firstFrom(set: AddressSet, version: 4 | 6, address: bigint): AddressRange | undefined {
+  let low = 0;
+  let high = set.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const range = set[middle]!;
+    if (range.version < version || (range.version === version && range.last < address)) {
+      low = middle + 1;
+    } else high = middle;
+  }
+  return set[low];
+}
+
+/** Whether every address of `range` is in the set. */
+export function includes(set: AddressSet, range: AddressRange): boolean {
+  const found = firstFrom(set, range.version, range.first);
+  return found !== undefined && holds(found, range);
+}
+
+/** Whether some address of `range` is in the set. */
+export function meets(set: AddressSet, range: AddressRange): boolean {
+  const found = firstFrom(set, range.version, range.first);
+  return found !== undefined && overlaps(found, range);
+}
+
+/** Every address that is in `from` and not in `minus`. */
+export function subtract(
+  from: readonly AddressRange[],
+  minus: readonly AddressRange[],
+): AddressSet {
+  const holes = unite(minus);
+  const left: AddressRange[] = [];
+  let at = 0;
+  for (const { version, first, last } of unite(from)) {
+    let next = first;
+    // A hole may reach over the end of this range into the next one, so it is not passed then.
+    for (; at < holes.length; at++) {
+      const hole = holes[at]!;
+      if (hole.version > version || (hole.version === version && hole.first > last)) break;
+      if (hole.version < version || hole.last < next) continue;
+      if (next < hole.first) left.push({ version, first: next, last: hole.first - 1n });
+      next = hole.last + 1n;
+      if (hole.last >= last) break;
+    }
+    if (next <= last) left.push({ version, first: next, last });
+  }
+  return left;
 }
 
 /** Every address that is in both. */
@@ -77,6 +113,11 @@ export function intersect(a: AddressSet, b: AddressSet): AddressSet {
 
 function compareRanges(a: AddressRange, b: AddressRange): number {
   return a.version - b.version || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
+}
+
+/** In their order; of those that begin alike, the larger first. */
+export function compareBlocks(a: AddressRange, b: AddressRange): number {
+  return compareRanges(a, b) || (a.last > b.last ? -1 : a.last < b.last ? 1 : 0);
 }
 
 export const EVERY_IPV4 = parseRange("0.0.0.0/0")!;
