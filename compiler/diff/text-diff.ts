@@ -35,59 +35,62 @@ function editsBetween(before: readonly string[], after: readonly string[]): Edit
   ];
 }
 
-/** The furthest old line on each diagonal, for every number of edits so far. */
+/**
+ * The furthest old line on each diagonal, for a number of edits: it is on every other one of them,
+ * from `-edits` to `edits`. Rows of numbers alone, as there is one for each edit until the end.
+ */
+type Row = Int32Array;
+
+function furthestOn(row: Row, diagonal: number): number {
+  return row[(diagonal + row.length - 1) / 2]!;
+}
+
 function shortestEdits(old: readonly string[], young: readonly string[]): Edit[] {
-  const trace: Map<number, number>[] = [];
-  let furthest = new Map<number, number>([[1, 0]]);
+  const rows: Row[] = [];
   for (let edits = 0; edits <= Math.min(old.length + young.length, EDITS_MAX); edits++) {
-    trace.push(furthest);
-    const next = new Map(furthest);
+    const row = new Int32Array(edits + 1);
     for (let diagonal = -edits; diagonal <= edits; diagonal += 2) {
-      const down = isDown(furthest, diagonal, edits);
-      let at = down ? furthest.get(diagonal + 1)! : furthest.get(diagonal - 1)! + 1;
+      let at = startOn(diagonal, rows);
       while (at < old.length && old[at] !== undefined && old[at] === young[at - diagonal]) at++;
-      next.set(diagonal, at);
-      if (at >= old.length && at - diagonal >= young.length) return walkBack(trace, old, young);
+      row[(diagonal + edits) / 2] = at;
+      if (at >= old.length && at - diagonal >= young.length) return walkBack(rows, old, young);
     }
-    furthest = next;
+    rows.push(row);
   }
   const removed = old.map((line): Edit => ({ sign: "-", line }));
   return [...removed, ...young.map((line): Edit => ({ sign: "+", line }))];
 }
 
-/** Whether the step onto a diagonal adds a line, and does not remove one. */
-function isDown(furthest: ReadonlyMap<number, number>, diagonal: number, edits: number): boolean {
-  if (diagonal === -edits) return true;
-  if (diagonal === edits) return false;
-  return (furthest.get(diagonal - 1) ?? -1) < (furthest.get(diagonal + 1) ?? -1);
+/** The old line where a diagonal is entered with one edit more than the rows have. */
+function startOn(diagonal: number, rows: readonly Row[]): number {
+  const row = rows.at(-1);
+  if (row === undefined) return 0;
+  const down = isDown(row, diagonal);
+  return down ? furthestOn(row, diagonal + 1) : furthestOn(row, diagonal - 1) + 1;
 }
 
-function walkBack(
-  trace: readonly ReadonlyMap<number, number>[],
-  old: readonly string[],
-  young: readonly string[],
-): Edit[] {
+/** Whether the step behind a row onto a diagonal adds a line, and does not remove one. */
+function isDown(row: Row, diagonal: number): boolean {
+  if (diagonal === -row.length) return true;
+  if (diagonal === row.length) return false;
+  return furthestOn(row, diagonal - 1) < furthestOn(row, diagonal + 1);
+}
+
+function walkBack(rows: readonly Row[], old: readonly string[], young: readonly string[]): Edit[] {
   const edits: Edit[] = [];
   let at = old.length;
   let to = young.length;
-  for (let count = trace.length - 1; count >= 0; count--) {
-    const furthest = trace[count]!;
+  const keep = (start: number): void => {
+    for (; at > start; to--) edits.push({ sign: " ", line: old[--at]! });
+  };
+  for (const row of rows.toReversed()) {
     const diagonal = at - to;
-    const down = isDown(furthest, diagonal, count);
-    const from = down ? diagonal + 1 : diagonal - 1;
-    const startAt = count === 0 ? 0 : furthest.get(from)!;
-    const startTo = count === 0 ? 0 : startAt - from;
-    while (
-      at > startAt + (down || count === 0 ? 0 : 1) &&
-      to > startTo + (down && count > 0 ? 1 : 0)
-    ) {
-      edits.push({ sign: " ", line: old[--at]! });
-      to--;
-    }
-    if (count === 0) break;
-    if (down) edits.push({ sign: "+", line: young[--to]! });
-    else edits.push({ sign: "-", line: old[--at]! });
+    const down = isDown(row, diagonal);
+    const from = furthestOn(row, down ? diagonal + 1 : diagonal - 1);
+    keep(down ? from : from + 1);
+    edits.push(down ? { sign: "+", line: young[--to]! } : { sign: "-", line: old[--at]! });
   }
+  keep(0);
   return edits.reverse();
 }
 
