@@ -9,17 +9,24 @@ import type { Draft } from "../draft.ts";
 import { parseIp } from "../values/ip-address.ts";
 import { parseRequestLine, whyNoHeader } from "../values/request-line.ts";
 import { OWN_TARGET } from "./conditions.ts";
-import { type RuleContext, routesOf } from "./rule.ts";
+import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
 
 /** What `expect.route` says for a request that no route takes. */
 export const NO_ROUTE = "none";
 
 export function checkRouteTests(context: RuleContext): void {
-  context.config.tests?.forEach((test, index) => {
+  const { tests } = context.config;
+  if (tests === undefined) return;
+  // Once for all tests: there may be thousands of both.
+  const routes = new Map(routesOf(context).map((it) => [printKeyPath(it.path), it]));
+  tests.forEach((test, index) => {
     checkRequest(context, test, ["tests", index]);
-    checkExpected(context, test, ["tests", index, "expect"]);
+    checkExpected(context, routes, test, ["tests", index, "expect"]);
   });
 }
+
+/** By key path. */
+type Routes = ReadonlyMap<string, PlacedRoute>;
 
 function checkRequest(
   { locator, report }: RuleContext,
@@ -44,31 +51,34 @@ function checkRequest(
   }
 }
 
-function checkExpected(context: RuleContext, { expect }: Draft<RouteTest>, path: KeyPath): void {
-  const { locator, report } = context;
+function checkExpected(
+  { locator, report }: RuleContext,
+  routes: Routes,
+  { expect }: Draft<RouteTest>,
+  path: KeyPath,
+): void {
   const { route, upstream, when } = expect ?? {};
-  const routes = routesOf(context).map((it) => printKeyPath(it.path));
-  if (route !== undefined && route !== NO_ROUTE && !routes.includes(route)) {
+  if (route !== undefined && route !== NO_ROUTE && !routes.has(route)) {
     const span = locator.value([...path, "route"]);
-    report.add("test/unknown-route", span, { route }, nearest(route, routes, span));
+    report.add("test/unknown-route", span, { route }, nearest(route, [...routes.keys()], span));
   }
-  const targets = targetNames(context, route);
-  if (when !== undefined && !targets.includes(when)) {
+  if (when !== undefined) {
+    const targets = targetNames(routes, route);
     const span = locator.value([...path, "when"]);
-    report.add("test/unknown-when", span, { when }, nearest(when, targets, span));
+    const extra = () => nearest(when, targets, span);
+    if (!targets.includes(when)) report.add("test/unknown-when", span, { when }, extra());
   }
-  const groups = locator.keysOf(["upstreams"]);
-  if (upstream !== undefined && !groups.includes(upstream)) {
+  if (upstream !== undefined && !locator.has(["upstreams", upstream])) {
+    const groups = locator.keysOf(["upstreams"]);
     const span = locator.value([...path, "upstream"]);
     report.add("test/unknown-upstream", span, { upstream }, nearest(upstream, groups, span));
   }
 }
 
 /** The names of other targets: those of the route when it is named, else of all. */
-function targetNames(context: RuleContext, route: string | undefined): string[] {
-  const placed = routesOf(context).filter(
-    ({ path }) => route === undefined || printKeyPath(path) === route,
-  );
+function targetNames(routes: Routes, route: string | undefined): string[] {
+  const one = route === undefined ? undefined : routes.get(route);
+  const placed = route === undefined ? [...routes.values()] : one === undefined ? [] : [one];
   const names = placed.flatMap((it) =>
     [...(it.route.when ?? [])].map((other) => other?.name ?? ""),
   );
