@@ -12,6 +12,7 @@ import {
   type TextTest,
   type Worded,
 } from "../../ir/condition.ts";
+import { coveredEntries, parseRange } from "../values/address-range.ts";
 import { parseCidr } from "../values/cidr.ts";
 import { knownMethod, whyNoMethod } from "../values/method.ts";
 import { type Comparison, type Piece, parseCondition, type TestTree, type Tree } from "./parser.ts";
@@ -150,7 +151,20 @@ function readExactTest(kind: "method" | "client", tree: TestTree, tell: Tell): T
     return methods.includes(undefined) ? undefined : { kind, methods: distinct(methods) };
   }
   const blocks = values.map((value) => readBlock(value, tell));
-  return blocks.includes(undefined) ? undefined : { kind, blocks: distinct(blocks) };
+  if (blocks.includes(undefined)) return undefined;
+  tellCovered(values, tell);
+  return { kind, blocks: distinct(blocks) };
+}
+
+function tellCovered(values: readonly Piece[], tell: Tell): void {
+  const entries = values.map((value) => ({ value, range: parseRange(value.text)! }));
+  for (const { entry, outer } of coveredEntries(entries)) {
+    const params = {
+      value: JSON.stringify(entry.value.text),
+      outer: JSON.stringify(outer.value.text),
+    };
+    tell("cidr/covered", entry.value, params);
+  }
 }
 
 function distinct(words: readonly (Worded | undefined)[]): Worded[] {

@@ -4,19 +4,17 @@
 import type { KeyPath } from "../../1-read/key-path.ts";
 import {
   type AddressRange,
-  compareBlocks,
+  coveredEntries,
   EVERY_ADDRESS,
   EVERY_IPV4,
   EVERY_IPV6,
   holds,
   includes,
-  LOOPBACK,
   meets,
-  overlaps,
   parseRange,
   unite,
 } from "../values/address-range.ts";
-import { parseListenAddress } from "../values/listen-address.ts";
+import { hearsLocalClientsOnly, isLocal, reportBehindProxy } from "./local-clients.ts";
 import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
 
 interface Entry {
@@ -33,20 +31,18 @@ export function checkClientLists(context: RuleContext): void {
     const span = context.locator.value(path);
     context.report.add("server/trusts-everyone", span, { value: JSON.stringify(text) });
   }
-  const loopback = listensOnLoopback(context) && trusted.length === 0;
-  for (const placed of routesOf(context)) checkRoute(context, placed, loopback);
+  const local = hearsLocalClientsOnly(context);
+  for (const placed of routesOf(context)) checkRoute(context, placed, local);
 }
 
-function checkRoute(context: RuleContext, { route, path }: PlacedRoute, loopback: boolean): void {
+function checkRoute(context: RuleContext, { route, path }: PlacedRoute, local: boolean): void {
   const allowed = entriesOf(route.security?.allowed_ips, [...path, "security", "allowed_ips"]);
   const denied = entriesOf(route.security?.denied_ips, [...path, "security", "denied_ips"]);
   reportCovered(context, allowed);
   reportCovered(context, denied);
   const all = [...allowed, ...denied];
-  if (loopback && all.length > 0 && !all.some(({ range }) => meetsLoopback(range))) {
-    const labels = [{ span: context.locator.key(["server", "listen"]), text: "loopback only" }];
-    const span = context.locator.key(all[0]!.path.slice(0, -1));
-    context.report.add("route/clients-behind-proxy", span, {}, { labels });
+  if (local && all.length > 0 && !all.some(({ text }) => isLocal(text))) {
+    reportBehindProxy(context, context.locator.key(all[0]!.path.slice(0, -1)));
   }
   const refused = unite(denied.map(({ range }) => range));
   const useless = allowed.filter(({ range }) => includes(refused, range));
@@ -72,15 +68,7 @@ function entriesOf(list: readonly string[] | undefined, path: KeyPath): Entry[] 
 
 /** Of two that are the same, the second is the one too many. */
 function reportCovered({ locator, report }: RuleContext, entries: readonly Entry[]): void {
-  // Two blocks have no address in common, or one lies in the other. So of sorted ones, an entry can
-  // only lie in the last that lies in none itself; equal ones keep their order.
-  const sorted = entries.toSorted((a, b) => compareBlocks(a.range, b.range));
-  let outer: Entry | undefined;
-  for (const entry of sorted) {
-    if (outer === undefined || !holds(outer.range, entry.range)) {
-      outer = entry;
-      continue;
-    }
+  for (const { entry, outer } of coveredEntries(entries)) {
     const params = { value: JSON.stringify(entry.text), outer: JSON.stringify(outer.text) };
     const labels = [{ span: locator.value(outer.path), text: "this covers it" }];
     report.add("cidr/covered", locator.value(entry.path), params, { labels });
@@ -99,21 +87,4 @@ function reportNobody({ locator, report }: RuleContext, path: KeyPath, listed: b
   const allowed = locator.key([...path, "security", "allowed_ips"]);
   const labels = listed ? [{ span: allowed, text: "all of these are denied" }] : [];
   report.add("route/no-client", locator.key([...path, "security", "denied_ips"]), {}, { labels });
-}
-
-function meetsLoopback(range: AddressRange): boolean {
-  return LOOPBACK.some((loopback) => overlaps(loopback, range));
-}
-
-function listensOnLoopback({ config }: RuleContext): boolean {
-  const listen = config.server?.listen;
-  const texts = typeof listen === "string" ? [listen] : (listen ?? []);
-  return (
-    texts.length > 0 &&
-    texts.every((text) => {
-      const endpoint = parseListenAddress(text);
-      const range = endpoint.ok ? parseRange(endpoint.value.address) : undefined;
-      return range !== undefined && meetsLoopback(range);
-    })
-  );
 }

@@ -2,11 +2,12 @@
 // the other. A condition that no request meets, or none that is left, is told.
 
 import type { KeyPath } from "../../1-read/key-path.ts";
-import { type Condition, printCondition } from "../../ir/condition.ts";
+import { type Condition, printCondition, testsOf } from "../../ir/condition.ts";
 import { theseMethods } from "../../ir/method-set.ts";
 import { type Facts, NO_FACTS, solve, TooManyCases } from "../condition/solve.ts";
 import { readCondition, type Tell } from "../condition/type-check.ts";
 import { type AddressSet, EVERY_ADDRESS, parseRange, subtract } from "../values/address-range.ts";
+import { hearsLocalClientsOnly, isLocal, reportBehindProxy } from "./local-clients.ts";
 import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
 
 /** What `expect.when` says for the route's own target. */
@@ -20,12 +21,14 @@ interface Entry {
 }
 
 export function checkConditions(context: RuleContext): void {
+  const local = hearsLocalClientsOnly(context);
   for (const placed of routesOf(context)) {
     if (placed.route.when === undefined) continue;
     checkNames(context, placed);
     const entries = readEntries(context, placed);
     // Of a list that cannot be read in full, nothing can be said about what is left to whom.
     if (entries === undefined || entries.length === 0) continue;
+    if (local) for (const entry of entries) checkLocal(context, entry);
     try {
       checkOrder(context, placed, entries);
     } catch (error) {
@@ -82,6 +85,13 @@ function readEntries(
     else entries.push({ name, path: place, condition });
   });
   return isWhole ? entries : undefined;
+}
+
+/** Whether the clients that a condition asks for can be heard of. */
+function checkLocal(context: RuleContext, { path, condition }: Entry): void {
+  const blocks = testsOf(condition).flatMap((it) => (it.kind === "client" ? it.blocks : []));
+  if (blocks.length === 0 || blocks.some(({ text }) => isLocal(text))) return;
+  reportBehindProxy(context, context.locator.value(path));
 }
 
 /** Whether each condition can be met, and by requests that nothing before it has taken. */

@@ -1,5 +1,6 @@
 // Settings of the process that do not go together: workers, ports and privileges.
 
+import type { KeyPath } from "../../1-read/key-path.ts";
 import { parseListenAddress } from "../values/listen-address.ts";
 import type { RuleContext } from "./rule.ts";
 
@@ -29,13 +30,16 @@ export function checkPrivileges(context: RuleContext): void {
     return report.add("security/keeps-root", locator.value(path), { user: JSON.stringify(user) });
   }
   const listen = config.server?.listen;
-  const texts = typeof listen === "string" ? [listen] : (listen ?? []);
-  texts.forEach((text, index) => {
-    const endpoint = parseListenAddress(text);
-    const port = endpoint.ok ? endpoint.value.port : 0;
+  const single = typeof listen === "string";
+  const check = (text: string | undefined, place: KeyPath): void => {
+    const endpoint = text === undefined ? undefined : parseListenAddress(text);
+    const port = endpoint?.ok ? endpoint.value.port : 0;
     if (port === 0 || port >= UNPRIVILEGED_PORT_MIN) return;
-    const place = ["server", "listen", ...(typeof listen === "string" ? [] : [index])];
     const labels = [{ span: locator.value(path), text: "root is given up here" }];
     report.add("server/privileged-port", locator.value(place), { port }, { labels });
+  };
+  (single ? [listen] : (listen ?? [])).forEach((text, index) => {
+    check(text, ["server", "listen", ...(single ? [] : [index])]);
   });
+  check(config.admin?.listen, ["admin", "listen"]);
 }

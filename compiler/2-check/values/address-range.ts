@@ -115,9 +115,22 @@ function compareRanges(a: AddressRange, b: AddressRange): number {
   return a.version - b.version || (a.first < b.first ? -1 : a.first > b.first ? 1 : 0);
 }
 
-/** In their order; of those that begin alike, the larger first. */
-export function compareBlocks(a: AddressRange, b: AddressRange): number {
-  return compareRanges(a, b) || (a.last > b.last ? -1 : a.last < b.last ? 1 : 0);
+/** Entries of a list of blocks that lie in another; of two that are the same, the second one. */
+export function coveredEntries<Entry extends { readonly range: AddressRange }>(
+  entries: readonly Entry[],
+): { entry: Entry; outer: Entry }[] {
+  // Two blocks have no address in common, or one lies in the other. So of sorted ones, an entry can
+  // only lie in the last that lies in none itself; equal ones keep their order.
+  const larger = (a: bigint, b: bigint): number => (a > b ? -1 : a < b ? 1 : 0);
+  const sorted = entries.toSorted(
+    (a, b) => compareRanges(a.range, b.range) || larger(a.range.last, b.range.last),
+  );
+  let outer: Entry | undefined;
+  return sorted.flatMap((entry) => {
+    if (outer !== undefined && holds(outer.range, entry.range)) return [{ entry, outer }];
+    outer = entry;
+    return [];
+  });
 }
 
 export const EVERY_IPV4 = parseRange("0.0.0.0/0")!;
