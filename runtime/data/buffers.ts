@@ -15,6 +15,7 @@ import { check } from "./checks.ts";
 export const BUFFER_NONE = -1;
 
 /** Groups of provided buffers, and their index here. */
+export const GROUP_NONE = -1;
 export const GROUP_SMALL = 0;
 export const GROUP_LARGE = 1;
 /**
@@ -91,6 +92,11 @@ class BufferGroup {
   /** Whether the ring has room, and something is there to fill it. */
   get lacks(): boolean {
     return this.provided < this.entries && this.freeCount > 0;
+  }
+
+  /** How many receives can find a buffer when the ring has been filled up. */
+  get available(): number {
+    return Math.min(this.entries, this.provided + this.freeCount);
   }
 
   /** Puts a free buffer's `bytes` at the address into the ring. */
@@ -229,9 +235,13 @@ export class Buffers {
     group.publish();
   }
 
-  /** How many receives from `group` can find a buffer. */
+  /** How many receives from `group` can find a buffer when the rings have been filled up. */
   available(group: number): number {
-    return this.groups[group]!.provided;
+    return this.groups[group]!.available;
+  }
+
+  get hasSmall(): boolean {
+    return this.small.freeCount > 0;
   }
 
   /** Buffers that connections hold: neither free nor provided. */

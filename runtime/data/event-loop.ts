@@ -296,11 +296,11 @@ export class EventLoop implements CompletionSink {
 
   /** One turn, waiting at most `timeoutMs`. */
   turn(timeoutMs: number): void {
-    this.buffers.provide();
     if (this.sockets.starving.length > 0) this.sockets.feed();
     if (TLS && this.tls !== null) this.tls.run();
     const { multishot } = this.sockets;
     if (multishot.isDue) multishot.run();
+    this.buffers.provide();
     const waits = !multishot.isDue && (!TLS || this.tls === null || !this.tls.isPending);
     const result = this.ring.submitAndWait(waits ? timeoutMs : 0);
     if (result < 0) throw new Error(`io_uring_enter failed with errno ${-result}`);

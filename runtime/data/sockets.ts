@@ -21,7 +21,7 @@ import {
   USER_OP_RECEIVE,
   USER_OP_SEND,
 } from "../../native/abi.ts";
-import { BUFFER_NONE, type Buffers, GROUP_SMALL } from "./buffers.ts";
+import { BUFFER_NONE, type Buffers, GROUP_LARGE, GROUP_NONE, GROUP_SMALL } from "./buffers.ts";
 import { check } from "./checks.ts";
 import {
   type Connection,
@@ -458,20 +458,34 @@ export class Sockets {
     this.starving.push(connection);
   }
 
-  /** Receives again for connections that found no buffer, as many as there are buffers now. */
+  /**
+   * Receives again for connections that found no buffer, as many as there are buffers now. Called
+   * before the rings take what is free, because TLS opens into that.
+   */
   feed(): void {
-    const group = this.buffers.bodyGroup;
-    const { starving } = this;
-    const rounds = Math.min(starving.length, this.buffers.available(group));
-    for (let at = 0; at < rounds; at++) {
+    const { starving, buffers } = this;
+    const count = starving.length;
+    let small = 0;
+    let large = 0;
+    let kept = 0;
+    for (let at = 0; at < count; at++) {
       const connection = starving[at]!;
       if (!connection.starved) continue; // its slot has been given away since
+      const isTls = TLS && connection.transport === TRANSPORT_TLS;
+      const group = isTls ? this.tls!.groupAgain(connection) : buffers.bodyGroup;
+      const used = group === GROUP_SMALL ? small : large;
+      if (group === GROUP_NONE ? !this.tls!.findsBuffer : used >= buffers.available(group)) {
+        starving[kept++] = connection;
+        continue;
+      }
       connection.starved = false;
       if (connection.closing || connection.receiving) continue;
-      if (TLS && connection.transport === TRANSPORT_TLS) this.tls!.receiveAgain(connection);
+      if (group === GROUP_SMALL) small++;
+      else if (group === GROUP_LARGE) large++;
+      if (isTls) this.tls!.receiveAgain(connection, group);
       else this.receive(connection, group, false);
     }
-    for (let at = rounds; at < starving.length; at++) starving[at - rounds] = starving[at]!;
-    starving.length -= rounds;
+    for (let at = count; at < starving.length; at++) starving[kept++] = starving[at]!;
+    starving.length = kept;
   }
 }

@@ -42,25 +42,28 @@ export class TlsSteps {
     this.calls = calls;
   }
 
-  /** A step on the records received whose own records go aside, to follow those in flight. */
+  /**
+   * A step on the records received whose own records go aside, to follow those in flight. Opening
+   * hardly ever makes any, so it does without a buffer when none is left: should it need one after
+   * all, the result is TLS_WANT_OUTPUT with nothing aside, and it can be tried again.
+   */
   aside(session: TlsSession, op: number, plainStart: number, plainBytes: number): number {
     const { buffers, words } = this;
+    let room = 0;
     if (session.nextBuffer === BUFFER_NONE) {
       session.nextBuffer = buffers.takeSmall();
-      if (session.nextBuffer === BUFFER_NONE) {
-        words[TLS_WORD_INPUT_BYTES] = 0;
-        words[TLS_WORD_PLAIN_BYTES] = 0;
-        return -ENOBUFS;
-      }
-      session.nextEnd = buffers.start(session.nextBuffer);
+      if (session.nextBuffer !== BUFFER_NONE) session.nextEnd = buffers.start(session.nextBuffer);
+      else if (op !== TLS_OPEN) return -ENOBUFS;
     }
-    const room = buffers.limit(session.nextBuffer) - session.nextEnd;
+    if (session.nextBuffer !== BUFFER_NONE)
+      room = buffers.limit(session.nextBuffer) - session.nextEnd;
     const result = this.run(session, op, plainStart, plainBytes, session.nextEnd, room);
     session.inStart += words[TLS_WORD_INPUT_BYTES]!;
     if (session.inStart === session.inEnd) {
       buffers.free(session.inBuffer);
       session.inBuffer = BUFFER_NONE;
     }
+    if (session.nextBuffer === BUFFER_NONE) return result;
     session.nextEnd += words[TLS_WORD_OUTPUT_BYTES]!;
     if (session.nextEnd === buffers.start(session.nextBuffer)) {
       buffers.free(session.nextBuffer);

@@ -21,7 +21,7 @@ import {
   TLS_WORD_MESSAGES,
   TLS_WORD_PLAIN_BYTES,
 } from "../../native/abi.ts";
-import { BUFFER_NONE, GROUP_SMALL, SMALL_BYTES } from "./buffers.ts";
+import { BUFFER_NONE, GROUP_LARGE, GROUP_NONE, GROUP_SMALL, SMALL_BYTES } from "./buffers.ts";
 import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import { type Connection, ROLE_CLIENT, TRANSPORT_KERNEL, TRANSPORT_TLS } from "./connection.ts";
@@ -213,9 +213,31 @@ export class TlsLayer {
     else this.receiveRecords(connection, pollFirst);
   }
 
-  /** Goes on with a receive that found no buffer. */
-  receiveAgain(connection: Connection): void {
-    this.receive(connection, connection.tls!.appends, false);
+  /**
+   * What goes on with a receive that found no buffer: a buffer of this group, from the kernel; or
+   * GROUP_NONE, a free one for content that is here already.
+   */
+  groupAgain({ tls: session }: Connection): number {
+    if (session!.hasMore) return GROUP_NONE;
+    // The rest of a head is opened into what it has already, and the records' buffer is free again:
+    // so those who hold buffers can go on and give them back, whatever is left.
+    return session!.appends ? GROUP_LARGE : this.loop.buffers.bodyGroup;
+  }
+
+  /** Whether there is a free buffer for content. */
+  get findsBuffer(): boolean {
+    const { buffers } = this.loop;
+    return buffers.hasSmall || buffers.bodyGroup === GROUP_LARGE;
+  }
+
+  /** Goes on with a receive that found no buffer. Between turns, as it may call the role. */
+  receiveAgain(connection: Connection, group: number): void {
+    const session = connection.tls!;
+    if (group === GROUP_NONE) this.open(connection, session);
+    else {
+      connection.receiveGroup = group;
+      this.receive(connection, session.appends, false);
+    }
   }
 
   private receiveRecords(connection: Connection, pollFirst: boolean): void {
@@ -343,7 +365,7 @@ export class TlsLayer {
     let made = 0;
     if (session.state === TLS_ESTABLISHED) {
       if (!session.appends) {
-        buffer = this.takeFor(session.inEnd - session.inStart + session.heldBytes);
+        buffer = this.takeFor(bytesHere(session));
         if (buffer === BUFFER_NONE) {
           session.hasMore = true;
           sockets.starve(connection);
@@ -364,13 +386,19 @@ export class TlsLayer {
     if (made > 0) this.loop.received(connection, made, buffer);
     else if (session.state === TLS_INPUT_ENDED) this.loop.received(connection, 0, BUFFER_NONE);
     else if (session.state === TLS_BROKEN) this.loop.received(connection, -EPROTO, BUFFER_NONE);
+    else if (session.hasMore) sockets.starve(connection);
     else this.receiveRecords(connection, false);
   }
 
-  /** A buffer for content; a smaller one does as well, the rest comes later. */
+  /**
+   * A buffer for content; a smaller one does as well, the rest comes later. When small ones run
+   * out, large ones stand in for them as they do for bodies.
+   */
   private takeFor(bytes: number): number {
     const { buffers } = this.loop;
-    const large = bytes > SMALL_BYTES ? buffers.takeLarge() : BUFFER_NONE;
+    const fitsSmall = bytes <= SMALL_BYTES && buffers.hasSmall;
+    const takesLarge = !fitsSmall && (bytes > SMALL_BYTES || buffers.bodyGroup === GROUP_LARGE);
+    const large = takesLarge ? buffers.takeLarge() : BUFFER_NONE;
     return large !== BUFFER_NONE ? large : buffers.takeSmall();
   }
 
@@ -383,10 +411,12 @@ export class TlsLayer {
       words[TLS_WORD_HELD] === 0
         ? 0
         : session.heldBytes + Math.max(0, words[TLS_WORD_INPUT_BYTES]! - made);
+    // With nothing aside there was no buffer: it is no fault of the peer's.
+    const overflows = result === TLS_WANT_OUTPUT && session.nextBuffer !== BUFFER_NONE;
     if (result === TLS_ENDED) session.state = TLS_INPUT_ENDED;
     else if (
       result < 0 ||
-      result === TLS_WANT_OUTPUT ||
+      overflows ||
       messages > MESSAGES_MAX + session.receivedBytes / MESSAGE_BYTES
     )
       session.state = TLS_BROKEN;
@@ -598,4 +628,9 @@ export class TlsLayer {
     this.pool.push(session);
     this.sessionCount--;
   }
+}
+
+/** Bytes that have come and not been opened: no less than their content. */
+function bytesHere({ inStart, inEnd, heldBytes }: TlsSession): number {
+  return inEnd - inStart + heldBytes;
 }
