@@ -2,6 +2,7 @@
 #include "ktls.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/core_names.h>
@@ -162,11 +163,36 @@ struct watch {
 static int watch_index = -1;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 
-static void free_watch(void *parent, void *watch, CRYPTO_EX_DATA *data, int index, long number,
+// Wipes what is known of a direction, and where OpenSSL keeps it: in the memory of `ssl`, which
+// SSL_free gives back as it is. OpenSSL needs it for new keys alone.
+static void wipe_secret(void *ssl, struct watch *watch, int direction)
+{
+    CRYPTO_malloc_fn allocate = NULL;
+    uint8_t *secret = watch->secrets[direction];
+    size_t bytes = watch->secret_bytes[direction];
+    CRYPTO_get_mem_functions(&allocate, NULL, NULL);
+    // With the allocator of others nobody knows how much memory `ssl` has.
+    if (bytes > 0 && allocate == CRYPTO_malloc) {
+        uint8_t *end = (uint8_t *)ssl + malloc_usable_size(ssl);
+        uint8_t *at = ssl;
+        while ((at = memmem(at, (size_t)(end - at), secret, bytes)) != NULL) {
+            OPENSSL_cleanse(at, bytes);
+        }
+    }
+    OPENSSL_cleanse(secret, ZP_KTLS_SECRET_MAX);
+    watch->secret_bytes[direction] = 0;
+}
+
+// Called by SSL_free, before it gives back `parent`, the SSL.
+static void free_watch(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
                        void *argument)
 {
-    (void)parent, (void)data, (void)index, (void)number, (void)argument;
-    OPENSSL_clear_free(watch, sizeof(struct watch));
+    (void)all, (void)index, (void)number, (void)argument;
+    struct watch *watch = data;
+    if (watch == NULL) return;
+    wipe_secret(parent, watch, READ);
+    wipe_secret(parent, watch, WRITE);
+    OPENSSL_clear_free(watch, sizeof *watch);
 }
 
 static void make_index(void)
@@ -324,7 +350,7 @@ int zp_ktls_start(SSL *ssl, int fd, int direction)
     uint8_t randoms[2 * RANDOM_BYTES];
     uint8_t master[ZP_KTLS_SECRET_MAX];
     struct zp_ktls_info info = { .bytes = 0 };
-    const struct watch *watch = watch_of(ssl);
+    struct watch *watch = watch_of(ssl);
     int side = direction == TLS_TX ? WRITE : READ;
     int rc = check_eligible(ssl, watch, direction);
     if (rc < 0) goto out;
@@ -351,7 +377,9 @@ int zp_ktls_start(SSL *ssl, int fd, int direction)
     // TLS_TX: 4.13, TLS_RX: 4.17; with TLS 1.3: 5.1.
     if (setsockopt(fd, SOL_TLS, direction, &info, (socklen_t)info.bytes) < 0) {
         rc = errno == ENOENT ? -EOPNOTSUPP : -errno; // its crypto has not got the cipher
+        goto out;
     }
+    wipe_secret(ssl, watch, side);
 
 out:
     OPENSSL_cleanse(master, sizeof master);

@@ -1,6 +1,7 @@
 // Hands the keys of a TLS connection to the kernel (kTLS), so that its socket takes and gives plain
 // text and sendfile(2) encrypts. Secrets never leave this unit: the key log callback stores them
 // beside their SSL, the kernel's parameters are derived on the stack, and both are wiped after use.
+// So are OpenSSL's own copies of traffic secrets, which it leaves behind in the memory of the SSL.
 //
 // OpenSSL works on memory here, so it cannot do this itself. What it does not tell, the numbers of
 // records that each key has protected, is counted from the record headers that it reports.
@@ -64,11 +65,11 @@ void zp_ktls_note(const SSL *ssl, int writing, int type, const void *bytes, size
 int zp_ktls_input_rest(SSL *ssl);
 
 // Gives one direction (TLS_TX or TLS_RX) of an attached socket to the kernel, when the handshake is
-// complete. TLS_TX:
-// all that `ssl` has written must have gone into the socket. TLS_RX: all that it was given must be
-// read. -EAGAIN: the input does not end with a record, or `ssl` holds some of it still; to be tried
-// again. After all other errors the secrets are wiped. -EOPNOTSUPP: not this cipher, version or
-// extension.
+// complete. TLS_TX: all that `ssl` has written must have gone into the socket. TLS_RX: all that it
+// was given must be read. After that `ssl` can't change the direction's keys any more: the secret
+// for it is wiped. -EAGAIN: the input does not end with a record, or `ssl` holds some of it still;
+// to be tried again. After all other errors what zp_ktls_watch keeps is wiped, and `ssl` goes on.
+// -EOPNOTSUPP: not this cipher, version or extension.
 int zp_ktls_start(SSL *ssl, int fd, int direction);
 
 // Wipes what zp_ktls_watch keeps.

@@ -78,9 +78,13 @@ export class Wire {
     return Buffer.concat([...this.#toServer, ...this.#toClient]);
   }
 
+  get fromServer(): Buffer {
+    return Buffer.concat(this.#toClient);
+  }
+
   /** What the server has sent, as records. Bytes that are none at the end are left out. */
   get records(): WireRecord[] {
-    return recordsOf(Buffer.concat(this.#toClient));
+    return recordsOf(this.fromServer);
   }
 
   stop(): Promise<void> {

@@ -1,0 +1,77 @@
+// What TLS keeps secret of a connection, by the key log of its peer, and the search for it in the
+// memory of a process.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+
+const PIECE_BYTES = 1 << 20;
+const UNUSED = Buffer.alloc(PIECE_BYTES);
+const OVERLAP_BYTES = 64;
+
+/** Pieces of a process's writable memory. */
+function* writableMemory(pid: number): Generator<Buffer> {
+  const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
+  const memory = openSync(`/proc/${pid}/mem`, "r");
+  const piece = Buffer.alloc(PIECE_BYTES);
+  for (const [, from, to] of maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw/gm)) {
+    const end = Number(`0x${to}`);
+    for (let at = Number(`0x${from}`); at < end; at += PIECE_BYTES - OVERLAP_BYTES) {
+      const bytes = readSync(memory, piece, 0, Math.min(PIECE_BYTES, end - at), at);
+      // Most of it has never been used, and many searches in that would take long.
+      if (!piece.subarray(0, bytes).equals(UNUSED.subarray(0, bytes)))
+        yield piece.subarray(0, bytes);
+    }
+  }
+  closeSync(memory);
+}
+
+/** What a connection's key log says, a name for each thing that is not to be found. */
+export type Needles = Map<string, Buffer>;
+
+/** HKDF-Expand-Label(secret, "key", "", bytes), RFC 8446 §7.1. */
+function trafficKey(secret: Buffer, bytes: number): Buffer {
+  const hash = secret.length === 48 ? "sha384" : "sha256";
+  const label = Buffer.from(`\0${String.fromCharCode(bytes)}\x09tls13 key\0\x01`, "latin1");
+  return createHmac(hash, secret).update(label).digest().subarray(0, bytes);
+}
+
+/** Both keys of TLS 1.2, RFC 5246 §6.3: what P_hash begins with. */
+function writeKeys(master: Buffer, randoms: Buffer, hash: string, bytes: number): Buffer[] {
+  const hmac = (data: Buffer) => createHmac(hash, master).update(data).digest();
+  const seed = Buffer.concat([Buffer.from("key expansion"), randoms]);
+  let block = Buffer.alloc(0);
+  for (let link = hmac(seed); block.length < 2 * bytes; link = hmac(link))
+    block = Buffer.concat([block, hmac(Buffer.concat([link, seed]))]);
+  return [block.subarray(0, bytes), block.subarray(bytes, 2 * bytes)];
+}
+
+/** Puts what a line of the key log tells into `needles`; `hello` is the server's. */
+export function noteKeys(needles: Needles, name: string, line: string, hello: Buffer): void {
+  const [label, random, secretHex] = line.trim().split(" ") as [string, string, string];
+  const secret = Buffer.from(secretHex, "hex");
+  const bytes = name.includes("128") ? 16 : 32;
+  if (/^(CLIENT|SERVER)_TRAFFIC_SECRET_0$/.test(label)) {
+    needles.set(`${name} ${label}`, secret);
+    needles.set(`${name} key of ${label}`, trafficKey(secret, bytes));
+  } else if (label === "CLIENT_RANDOM") {
+    // Behind the record's and the message's header, and the version.
+    const serverRandom = hello.subarray(5 + 4 + 2, 5 + 4 + 2 + 32);
+    const randoms = Buffer.concat([serverRandom, Buffer.from(random, "hex")]);
+    const keys = writeKeys(secret, randoms, name.includes("384") ? "sha384" : "sha256", bytes);
+    needles.set(`${name} master secret`, secret);
+    for (const [index, key] of keys.entries()) needles.set(`${name} key ${index}`, key);
+  }
+}
+
+/** Those of `needles` that are in a process's memory, where `mark` has to be found. */
+export function foundInMemory(pid: number, needles: Needles, mark: string): string[] {
+  const found = new Set<string>();
+  let marks = 0;
+  for (const piece of writableMemory(pid)) {
+    if (piece.includes(mark)) marks++;
+    for (const [name, bytes] of needles) if (piece.includes(bytes)) found.add(name);
+  }
+  assert.ok(marks > 0, "the search finds nothing at all");
+  return [...found];
+}
