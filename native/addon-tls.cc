@@ -129,6 +129,10 @@ napi_value TlsFree(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_tls_free(owner, handle)) : nullptr;
 }
 
+napi_value TlsCount(napi_env env, napi_callback_info) {
+  return integerOf(env, zp_tls_count());
+}
+
 napi_value TlsContextKernel(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int handle = arguments.context(0);
@@ -187,6 +191,7 @@ constexpr Function kFunctions[] = {
     {"tlsStep", TlsStep},
     {"tlsFacts", TlsFacts},
     {"tlsFree", TlsFree},
+    {"tlsCount", TlsCount},
     {"tlsError", TlsError},
     {"tlsContextKernel", TlsContextKernel},
     {"tlsToKernel", TlsToKernel},

@@ -47,6 +47,7 @@ struct table {
 static struct table tables[ZP_OWNER_MAX + 1];
 // Connections on their way from one owner to another, by descriptor.
 static _Atomic(struct connection *) left[ZP_OWNER_TABLE_BYTES];
+static atomic_int living; // connections that have been made and not freed
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method;
 
@@ -142,6 +143,7 @@ static void drop(struct connection *connection)
         SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(connection->ssl);
     free(connection);
+    atomic_fetch_sub(&living, 1);
 }
 
 static int open_connection(int owner, SSL_CTX *context, struct peer *peer)
@@ -152,6 +154,7 @@ static int open_connection(int owner, SSL_CTX *context, struct peer *peer)
     ERR_clear_error();
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) return -ENOMEM;
+    atomic_fetch_add(&living, 1);
     connection->ssl = SSL_new(context);
     BIO *bio = BIO_new(method);
     if (connection->ssl == NULL || bio == NULL) goto out;
@@ -220,6 +223,8 @@ int zp_tls_take_up(int owner, int fd)
     if (handle < 0) drop(connection);
     return handle;
 }
+
+int zp_tls_count(void) { return atomic_load(&living); }
 
 void zp_tls_forget(int fd)
 {

@@ -52,6 +52,9 @@ int zp_tls_take_up(int owner, int fd);
 // Frees what was left with a descriptor that is closed instead.
 void zp_tls_forget(int fd);
 
+// Connections of all owners that have been made and not freed, those on their way included.
+int zp_tls_count(void);
+
 // Frees every connection and peer of a dead worker.
 void zp_tls_release(int owner);
 

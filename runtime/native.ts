@@ -263,6 +263,8 @@ export interface Addon {
   /** What a handshake came to; -EINVAL before it is done. */
   tlsFacts(owner: number, handle: number): TlsFacts | number;
   tlsFree(owner: number, handle: number): number;
+  /** Connections of all owners that have not been freed, those on their way included. */
+  tlsCount(): number;
   /** Connections that are made with it are to go to the kernel (kTLS). Before the first of them. */
   tlsContextKernel(context: number): number;
   /**

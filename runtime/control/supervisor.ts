@@ -384,8 +384,9 @@ export class Supervisor {
     if (this.statistics.size < workerCount) return;
     const workers = Array.from({ length: workerCount }, (_, at) => this.statistics.get(at));
     const openFiles = this.addon.openFileCount();
+    const tlsConnections = this.addon.tlsCount();
     const generations = this.generations.size;
-    print([JSON.stringify({ workers, openFiles, generations })]);
+    print([JSON.stringify({ workers, openFiles, tlsConnections, generations })]);
   }
 
   /** The first signal drains, the second ends at once. */

@@ -2,12 +2,12 @@
 // notices, nothing stays behind, and what is refused in between disturbs nobody either.
 
 import assert from "node:assert/strict";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
-import { TestProcess } from "../lib/process.ts";
+import { residentKib, TestProcess } from "../lib/process.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
 import {
   alone,
@@ -19,7 +19,7 @@ import {
   status,
   until,
 } from "../lib/reload.ts";
-import { compileConfig, type TestServer } from "../lib/server.ts";
+import { compileConfig } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
 import { startUpstream } from "../lib/upstreams.ts";
 
@@ -34,11 +34,6 @@ before(() => {
   authority = new Authority();
 });
 after(() => authority.remove());
-
-function rssKib(server: TestServer): number {
-  const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]);
-}
 
 /** Clients that ask one request after the other on a connection that has to last. */
 class Steady {
@@ -109,9 +104,9 @@ for (const scheme of ["http", "https"]) {
       }
       while (steady.answers < seen + 2 * STEADY_CLIENTS) await sleep(5);
       await alone(server);
-      if (round === SETTLED_AFTER) settledKib = rssKib(server);
+      if (round === SETTLED_AFTER) settledKib = residentKib(server.pid);
     }
-    const endKib = rssKib(server);
+    const endKib = residentKib(server.pid);
     await steady.stop();
     for (const it of loads) {
       const { code } = await it.stop("SIGINT");

@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { Agent, request as undiciRequest } from "undici";
+import { abortHandshakes, handshakesWith } from "../lib/aborted-handshakes.ts";
 import { header } from "../lib/answer.ts";
 import { Authority, type Certificate, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
@@ -17,6 +18,7 @@ import { RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
 import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
+import { Wire } from "../lib/wire.ts";
 
 const SUITES_12 = ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"];
 const SUITES_13 = [
@@ -24,6 +26,9 @@ const SUITES_13 = [
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",
 ];
+
+/** Handshakes are cut off after each so many bytes; test/soak/aborted-handshakes.ts does each. */
+const ABORT_STEP = 4;
 
 let authority: Authority;
 let rsa: Certificate;
@@ -216,64 +221,24 @@ test("close_notify comes before FIN, and one from the client is answered", async
   assert.doesNotMatch(result.stdout, /unexpected eof/);
 });
 
-test("a handshake cut off at any byte leaves nothing behind", async () => {
-  const hello = await clientHello();
-  const cuts = Array.from({ length: hello.length }, (_, at) => at);
-  const worker = async () => {
-    for (let at = cuts.pop(); at !== undefined; at = cuts.pop()) {
-      const client = await RawClient.connect(server.port);
-      await client.send(hello.subarray(0, at));
-      // Not both: Node keeps the handle of a socket that is reset after its end.
-      if (at % 3 === 0) client.endSending();
-      else client.close(at % 2 === 0);
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
-  const whole = await RawClient.connect(server.port);
-  await whole.send(...Array.from(hello, (_, at) => hello.subarray(at, at + 1)));
-  assert.equal((await whole.received(1))[0], 22, "a ServerHello to single bytes");
-  whole.close();
-  const held = async () =>
-    (await server.stats()).workers.map((it) => it.tlsSessions + it.connections);
-  while ((await held()).some((count) => count > 0)) await sleep(20);
+test("handshakes cut off at any byte leave nothing behind", async () => {
+  const handshakes = await handshakesWith(server);
+  const bytes = handshakes.reduce((sum, handshake) => sum + handshake.bytes, 0);
+  await abortHandshakes(server, handshakes, Math.ceil(bytes / ABORT_STEP), ABORT_STEP);
+  while ((await server.stats()).tlsConnections > 0) await sleep(20);
 });
 
-/** What a client of Node says first. */
-async function clientHello(): Promise<Buffer> {
-  const listener = await RawListener.open();
-  const socket = connect({ port: listener.port, host: "127.0.0.1", servername: "localhost" });
-  socket.on("error", () => {});
-  const hello = await listener.first;
-  socket.destroy();
-  listener.close();
-  return hello;
-}
-
-class RawListener {
-  readonly port: number;
-  readonly first: Promise<Buffer>;
-  readonly close: () => void;
-
-  constructor(port: number, first: Promise<Buffer>, close: () => void) {
-    this.port = port;
-    this.first = first;
-    this.close = close;
+test("a handshake and a request in single bytes", async () => {
+  const bytesOf = (held: Buffer) => Array.from(held, (_, at) => held.subarray(at, at + 1));
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const wire = await Wire.start(server.port, bytesOf, 0);
+    const client = await RawClient.connectTls(wire.port, { maxVersion });
+    await client.send(request("GET /app/bytes/5"));
+    assert.equal((await client.answer()).body.length, 5);
+    client.close();
+    await wire.stop();
   }
-
-  static async open(): Promise<RawListener> {
-    const { createServer } = await import("node:net");
-    const listener = createServer();
-    const first = new Promise<Buffer>((resolve) => {
-      listener.on("connection", (socket) => {
-        socket.on("error", () => {});
-        socket.once("data", (bytes: Buffer) => resolve(bytes));
-      });
-    });
-    await once(listener.listen(0, "127.0.0.1"), "listening");
-    const { port } = listener.address() as { port: number };
-    return new RawListener(port, first, () => listener.close());
-  }
-}
+});
 
 test("garbage and plain HTTP end the connection, and no other", async () => {
   await withRandom(async (random) => {

@@ -1,13 +1,13 @@
 // A body far larger than any memory the server may use for it, in one direction or the other.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { proxyRoute, serverSection } from "./config.ts";
-import { startServer, type TestServer } from "./server.ts";
+import { residentKib } from "./process.ts";
+import { startServer } from "./server.ts";
 
 const PIECE = Buffer.alloc(1 << 20, "zproxy");
 const WARM_BYTES = 16 << 20;
@@ -52,11 +52,6 @@ async function move(port: number, direction: Direction, bytes: number): Promise<
   return Number(text);
 }
 
-function residentKib(server: TestServer): number {
-  const status = readFileSync(`/proc/${server.pid}/status`, "latin1");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
-}
-
 /** Moves a body of so many bytes through a server; returns by how many KiB it grew at most. */
 export async function moveLongBody(direction: Direction, bytes: number): Promise<number> {
   let served = WARM_BYTES;
@@ -73,10 +68,10 @@ export async function moveLongBody(direction: Direction, bytes: number): Promise
     // What the first megabytes take, such as buffers touched for the first time, is no growth.
     assert.equal(await move(server.port, direction, WARM_BYTES), WARM_BYTES);
     served = bytes;
-    const before = residentKib(server);
+    const before = residentKib(server.pid);
     let grown = 0;
     const timer = setInterval(() => {
-      grown = Math.max(grown, residentKib(server) - before);
+      grown = Math.max(grown, residentKib(server.pid) - before);
     }, SAMPLE_MS);
     const moved = await move(server.port, direction, bytes).finally(() => clearInterval(timer));
     assert.equal(moved, bytes);

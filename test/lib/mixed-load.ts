@@ -4,12 +4,13 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 import { fileRoute, proxyRoute, serverSection } from "./config.ts";
+import { residentKib } from "./process.ts";
 import { Random } from "./random.ts";
 import { exchange, RawClient, request } from "./raw-client.ts";
 import { startServer, type TestServer } from "./server.ts";
@@ -116,10 +117,6 @@ async function startEcho(): Promise<WebSocketServer> {
   });
   await once(echo, "listening");
   return echo;
-}
-
-function residentKib(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
 }
 
 /**

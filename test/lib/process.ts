@@ -1,6 +1,7 @@
 // Child processes of tests: their output is kept, and each one is stopped by its own pid.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { patience } from "./patience.ts";
 
 const PATIENCE_MS = patience(20_000);
@@ -122,6 +123,11 @@ export class TestProcess {
     this.#wakers = [];
     for (const wake of wakers) wake();
   }
+}
+
+/** Resident memory of a process. */
+export function residentKib(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
 }
 
 /** Runs a program to its end; `ok` is exit code 0. */

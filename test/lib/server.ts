@@ -24,6 +24,8 @@ const LOOK_PAUSE_MS = 20;
 export interface ServerStats {
   readonly workers: readonly WorkerStats[];
   readonly openFiles: number;
+  /** What OpenSSL holds of connections. */
+  readonly tlsConnections: number;
 }
 
 export interface WorkerStats {
@@ -156,8 +158,8 @@ export class TestServer {
     const line = await this.process.until("a statistics line", () => {
       return statsLines(this.process.stdout)[seen];
     });
-    const { workers, openFiles } = JSON.parse(line) as ServerStats;
-    return { workers: workers.map(holdingsOf), openFiles };
+    const { workers, openFiles, tlsConnections } = JSON.parse(line) as ServerStats;
+    return { workers: workers.map(holdingsOf), openFiles, tlsConnections };
   }
 
   /** Waits until the counters are what they were at the start; fails with the difference. */

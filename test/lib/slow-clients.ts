@@ -1,13 +1,13 @@
 // Clients that give or take a byte a second, in the head, in the body, and in reading the answer.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, readAnswer } from "./answer.ts";
 import { proxyRoute, serverSection } from "./config.ts";
+import { residentKib } from "./process.ts";
 import { exchange, request } from "./raw-client.ts";
-import { startServer, type TestServer } from "./server.ts";
+import { startServer } from "./server.ts";
 import { sizedBytes, startUpstream } from "./upstreams.ts";
 
 /** More than the socket buffers take that nobody reads from. */
@@ -86,11 +86,6 @@ class SlowClient {
   }
 }
 
-function residentKib(server: TestServer): number {
-  const status = readFileSync(`/proc/${server.pid}/status`, "latin1");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
-}
-
 /** Makes a normal request; returns how long it took. */
 async function timeRequest(port: number, seed: number): Promise<number> {
   const start = performance.now();
@@ -153,7 +148,7 @@ export async function runSlowClients(
   try {
     for (let index = 0; index < WARM_REQUESTS; index++) await timeRequest(server.port, index);
     const timesWithout = await timeSeconds(server.port, secondsWithout);
-    const before = residentKib(server);
+    const before = residentKib(server.pid);
     while (clients.length < count) {
       const sockets = await Promise.all(Array.from({ length: BATCH }, () => open(server.port)));
       const requests = upstream.requests();
@@ -172,7 +167,7 @@ export async function runSlowClients(
       timesWith.push(...times);
       const { workers } = await server.stats();
       buffersInUse = Math.max(buffersInUse, workers[0]?.buffersInUse ?? 0);
-      grownKib = Math.max(grownKib, residentKib(server) - before);
+      grownKib = Math.max(grownKib, residentKib(server.pid) - before);
     }
     const large = Buffer.from(sizedBytes(ANSWER_BYTES, 3));
     const finish = async (client: SlowClient, index: number) => {

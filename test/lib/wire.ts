@@ -24,18 +24,20 @@ export interface WireRecord {
 export class Wire {
   readonly port: number;
   readonly #server: Server;
+  readonly #pauseMs: number;
   readonly #pairs: { client: Socket; upstream: Socket }[] = [];
   readonly #toServer: Buffer[] = [];
   readonly #toClient: Buffer[] = [];
 
-  static async start(serverPort: number, cut?: Cut): Promise<Wire> {
+  static async start(serverPort: number, cut?: Cut, pauseMs = PIECE_PAUSE_MS): Promise<Wire> {
     const server = createServer({ noDelay: true, allowHalfOpen: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new Wire(server, serverPort, cut);
+    return new Wire(server, serverPort, cut, pauseMs);
   }
 
-  private constructor(server: Server, serverPort: number, cut?: Cut) {
+  private constructor(server: Server, serverPort: number, cut: Cut | undefined, pauseMs: number) {
     this.#server = server;
+    this.#pauseMs = pauseMs;
     this.port = (server.address() as AddressInfo).port;
     server.on("connection", (client) => this.#join(client, serverPort, cut));
   }
@@ -51,7 +53,7 @@ export class Wire {
       const pieces = cut === undefined ? [held] : cut(held);
       if (pieces === undefined) return;
       held = Buffer.alloc(0);
-      void passOn(upstream, pieces);
+      void passOn(upstream, pieces, this.#pauseMs);
     });
     upstream.on("data", (bytes) => {
       this.#toClient.push(bytes);
@@ -68,9 +70,28 @@ export class Wire {
     this.#pairs.at(-1)?.upstream.write(bytes);
   }
 
-  /** Ends what the newest client sends. */
-  endInjected(): void {
-    this.#pairs.at(-1)?.upstream.end();
+  /** Ends what the newest client sends: by FIN, or by RST, which ends all of it. */
+  endInjected(resets = false): void {
+    const pair = this.#pairs.at(-1);
+    if (resets) {
+      pair?.upstream.resetAndDestroy();
+      pair?.client.destroy();
+    } else pair?.upstream.end();
+  }
+
+  /** Writes bytes to the newest client as if the server had sent them. */
+  injectBack(bytes: Uint8Array): void {
+    this.#pairs.at(-1)?.client.write(bytes);
+  }
+
+  /** Ends what the server sends to the newest client, by FIN. */
+  endBack(): void {
+    this.#pairs.at(-1)?.client.end();
+  }
+
+  /** Bytes that clients have sent so far. */
+  get sentBytes(): number {
+    return this.#toServer.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** All bytes so far, in both directions. */
@@ -96,9 +117,9 @@ export class Wire {
   }
 }
 
-async function passOn(upstream: Socket, pieces: readonly Buffer[]): Promise<void> {
+async function passOn(upstream: Socket, pieces: readonly Buffer[], pauseMs: number): Promise<void> {
   for (const [index, piece] of pieces.entries()) {
-    if (index > 0) await sleep(PIECE_PAUSE_MS);
+    if (index > 0) await sleep(pauseMs);
     upstream.write(piece);
   }
 }

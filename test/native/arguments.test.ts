@@ -105,6 +105,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   tlsStep: [owner, memory, offset, { name: "words", type: "Uint32Array" }, offset],
   tlsFacts: [owner, connection],
   tlsFree: [owner, connection],
+  tlsCount: [],
   tlsError: [],
   tlsContextKernel: [context],
   tlsToKernel: [owner, connection, fd, { name: "input", type: "boolean" }],

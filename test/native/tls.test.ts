@@ -319,8 +319,11 @@ test("a step outside of its memory, or of no connection, is refused", () => {
 
 test("an owner's connections go with it", () => {
   const other = OWNER + 1;
+  const before = addon.tlsCount();
   for (let i = 0; i < 200; i++) assert.equal(addon.tlsAccept(other, server), i);
+  assert.equal(addon.tlsCount() - before, 200);
   assert.equal(addon.releaseOwner(other), 0);
+  assert.equal(addon.tlsCount(), before);
   assert.equal(addon.tlsFree(other, 0), -abi.EINVAL);
   assert.equal(addon.tlsAccept(other, server), 0);
   addon.releaseOwner(other);
@@ -328,6 +331,7 @@ test("an owner's connections go with it", () => {
 
 test("a connection goes from one owner to another with its descriptor", async () => {
   const other = OWNER + 1;
+  const before = addon.tlsCount();
   const { near, far } = pair(succeed(addon.tlsPeer(OWNER, client, "localhost")));
   shake(near, far);
   const [first, second] = [1, 2].map(() => succeed(addon.socket(other, false)));
@@ -356,6 +360,7 @@ test("a connection goes from one owner to another with its descriptor", async ()
   addon.owners()[second!] = 0;
   free(near);
   addon.releaseOwner(other);
+  assert.equal(addon.tlsCount(), before, "one that was left is held on to");
 });
 
 test("a context takes over the certificate of another", () => {
