@@ -7,18 +7,16 @@ import { Agent, request as requestByNode } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { ConnectionOptions } from "node:tls";
 import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { runProcess } from "../lib/process.ts";
 import { withRandom } from "../lib/random.ts";
-import { RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
+import { moveBothWays, SUITES } from "../lib/tls-bodies.ts";
 import { requireTool } from "../lib/tools.ts";
-import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
+import { sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
-/** The largest body: what the raw client takes in its time. */
-const BODY_BYTES_MAX = 3_000_001;
+const BODY_BYTES_MAX = 20_000_001;
 const RESUMPTIONS = 12;
 
 let authority: Authority;
@@ -31,7 +29,7 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "zproxy-clients-"));
   const certificate = authority.issue({ names: LOCAL_NAMES });
   upstream = await startUpstream();
-  const limits = ["max_request_body_size = 209715200"];
+  const limits = ["max_request_body_size = 209715200", "max_chunked_body_size = 209715200"];
   const route = proxyRoute("/app", upstream.url, limits);
   server = await startServer(serverSection(2) + tlsSection(certificate) + route);
 });
@@ -97,36 +95,18 @@ test("a browser", async (t) => {
   assert.match(stdout, /"x-forwarded-proto":\s*"https"/, stderr.slice(-2000));
 });
 
-/** Sends the content in pieces that have nothing to do with records, and returns the echo of it. */
-async function post(options: ConnectionOptions, content: Buffer, cut: () => number): Promise<Echo> {
-  const client = await RawClient.connectTls(server.port, options);
-  const pieces: Buffer[] = [
-    Buffer.from(request("POST /app/echo", [`Content-Length: ${content.length}`])),
-  ];
-  for (let at = 0; at < content.length; ) {
-    const end = Math.min(content.length, at + cut());
-    pieces.push(content.subarray(at, end));
-    at = end;
-  }
-  for (const piece of pieces) await client.send(piece);
-  const answer = await client.answer("POST");
-  client.close();
-  return JSON.parse(answer.body.toString()) as Echo;
-}
-
-test("bodies up to the largest, both ways, in random pieces", async () => {
+test("bodies of every cipher, both ways, in random pieces", async () => {
   await withRandom(async (random) => {
-    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-      for (const bytes of [1, 1_000, 300_000, BODY_BYTES_MAX]) {
-        const content = Buffer.from(sizedBytes(bytes, bytes));
-        const most = Math.max(100, bytes / 20);
-        const echo = await post({ maxVersion }, content, () => random.between(1, most));
-        assert.deepEqual([echo.bodyBytes, echo.bodySha256], [bytes, sha256(content)]);
-        const client = await RawClient.connectTls(server.port, { maxVersion });
-        await client.send(request(`GET /app/bytes/${bytes}?seed=${bytes}`));
-        assert.equal(sha256((await client.answer()).body), sha256(content));
-        client.close();
-      }
+    for (const options of SUITES) {
+      for (const bytes of [1, random.between(2, 200_000), 5_000_000])
+        await moveBothWays(server.port, options, bytes, random);
     }
+  });
+});
+
+test("a large body, both ways; test/soak/tls-bodies.ts has larger ones", async () => {
+  await withRandom(async (random) => {
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const)
+      await moveBothWays(server.port, { maxVersion }, BODY_BYTES_MAX, random);
   });
 });

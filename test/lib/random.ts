@@ -43,6 +43,15 @@ export class Random {
     for (let at = 0; at < words.length; at++) words[at] = this.next();
     return new Uint8Array(words.buffer, 0, length);
   }
+
+  /** The bytes in pieces: many small ones, or few large ones. */
+  cut(bytes: Uint8Array): Uint8Array[] {
+    const most = Math.max(this.pick([10, 1000, 20_000, 300_000]), bytes.length / 500);
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; at += pieces.at(-1)!.length)
+      pieces.push(bytes.subarray(at, at + this.between(1, most)));
+    return pieces;
+  }
 }
 
 /** `SEED` of the environment (decimal or 0x…), else a fresh seed. */

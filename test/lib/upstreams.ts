@@ -10,6 +10,7 @@ import {
   type Server,
   type Socket,
 } from "node:net";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TlsOptions } from "node:tls";
 import { Random } from "./random.ts";
@@ -43,6 +44,17 @@ export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** Size and checksum of all that a stream brings. */
+export async function sha256Of(stream: Readable): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const part of stream as AsyncIterable<Buffer>) {
+    hash.update(part);
+    bytes += part.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
 /** The content that `/bytes/N?seed=S` answers with. */
 export function sizedBytes(count: number, seed: number): Uint8Array {
   return new Random(seed).bytes(count);
@@ -50,7 +62,7 @@ export function sizedBytes(count: number, seed: number): Uint8Array {
 
 /**
  * An HTTP server on a free port. Routes, by the last two segments of the path:
- * `/bytes/N?seed=S[&chunked]` sized content; `/slow/MS` an answer after that long;
+ * `/bytes/N?seed=S[&chunked][&cut=S]` sized content, written in random pieces; `/slow/MS` an answer after that long;
  * `/status/N` that status; `/early/N` an answer of N bytes before the body is read;
  * `/trailers/N` N chunked bytes with trailers; `/close/N` N bytes delimited by close;
  * `/hints/N` a 103 before N bytes; everything else: an `Echo`. `tls`: an https server.
@@ -83,9 +95,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const content = sizedBytes(count, Number(query.get("seed") ?? 1));
     if (!query.has("chunked")) response.setHeader("content-length", count);
     response.writeHead(200, { "content-type": "application/octet-stream" });
-    const half = count >> 1;
-    if (half > 0) response.write(content.subarray(0, half));
-    response.end(content.subarray(half));
+    const seed = query.get("cut");
+    const half = [content.subarray(0, count >> 1), content.subarray(count >> 1)];
+    const pieces = seed === null ? half : new Random(Number(seed)).cut(content);
+    for (const piece of pieces) if (piece.length > 0) response.write(piece);
+    response.end();
   },
   slow(response, ms) {
     setTimeout(() => response.end("slow"), ms);
