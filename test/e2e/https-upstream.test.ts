@@ -81,6 +81,22 @@ test("an untrusted server is 502 with the reason in the log, unless nothing is v
   other.remove();
 });
 
+test("a server's chain leads to the root that is trusted", async () => {
+  const between = new Authority("intermediate authority", authority);
+  const { cert, key } = between.issue({ names: LOCAL_NAMES });
+  const leaf = cert.slice(0, cert.indexOf("-----BEGIN", 1));
+  const backends = [await start({ cert, key }), await start({ cert: leaf, key })];
+  const routes = backends.map(({ port }, at) =>
+    proxyRoute(`/${at}`, `https://127.0.0.1:${port}`, [], trust()),
+  );
+  const server = await startServer(serverSection() + routes.join(""));
+  assert.equal((await exchange(server.port, request("GET /0"))).status, 200);
+  assert.equal((await exchange(server.port, request("GET /1"))).status, 502, "without the chain");
+  for (const backend of backends) await backend.stop();
+  await server.stop();
+  between.remove();
+});
+
 test("without tls_ca_path the system's roots decide", async () => {
   const backend = await start(good);
   const route = proxyRoute("/", `https://127.0.0.1:${backend.port}`);

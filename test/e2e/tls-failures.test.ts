@@ -12,8 +12,13 @@ import { proxyRoute, serverSection } from "../lib/config.ts";
 import { type Faults, startWithFaults } from "../lib/faults.ts";
 import { runProcess } from "../lib/process.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
+import { Wire } from "../lib/wire.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Less than that, by more than a test takes. */
+const ALMOST_MS = 8_700;
+/** Enough for a turn of the loop, which looks at the clock. */
+const TURN_MS = 50;
 
 let authority: Authority;
 let certificate: Certificate;
@@ -106,6 +111,36 @@ test("a client that says nothing is no failure; one that waits too long is", asy
   faults.skip(HANDSHAKE_TIMEOUT_MS + 1000);
   await gone;
   assert.deepEqual(await failures(), { ...before, timeout: 1 });
+});
+
+/** What a client says first. */
+async function clientHello(): Promise<Buffer> {
+  const wire = await Wire.start(port);
+  (await RawClient.connectTls(wire.port)).close();
+  await wire.stop();
+  const { sent } = wire;
+  return sent.subarray(0, 5 + sent.readUInt16BE(3));
+}
+
+test("a client has all of its time for a handshake, and no more by saying a bit now and then", async () => {
+  const hello = await clientHello();
+  const { timeout = 0 } = await failures();
+  const [late, dripping] = [await RawClient.connect(port), await RawClient.connect(port)];
+  for (let at = 0; at < 3; at++) {
+    await dripping.send(hello.subarray(at * 50, (at + 1) * 50));
+    await sleep(TURN_MS);
+    faults.skip(ALMOST_MS / 3);
+  }
+  await late.send(hello);
+  assert.equal((await late.received(1))[0], 22, "no ServerHello");
+  await dripping.send(hello.subarray(150, 200));
+  await sleep(TURN_MS);
+  faults.skip(HANDSHAKE_TIMEOUT_MS - ALMOST_MS);
+  for (const client of [late, dripping]) {
+    await client.ended();
+    client.close();
+  }
+  assert.equal((await failures()).timeout, timeout + 2);
 });
 
 test("handshakes that succeed are counted, and when the certificate expires is shown", async () => {

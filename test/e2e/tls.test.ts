@@ -131,6 +131,23 @@ test("the certificate is chosen by name", async () => {
   }
 });
 
+test("the chain behind a certificate is sent, whichever is chosen by name", async () => {
+  const between = new Authority("zproxy test authority, intermediate", authority);
+  const chains = ["localhost", "chain.test"].map((it) => between.issue({ names: [`DNS:${it}`] }));
+  const tls = tlsSection(chains[0]!, [chains[1]!], ['min_version = "1.3"']);
+  const chained = await startServer(serverSection() + tls + proxyRoute("/app", upstream.url));
+  for (const servername of ["localhost", "chain.test"]) {
+    // The client knows the root alone.
+    const socket = await open({ port: chained.port, servername });
+    assert.ok(socket.authorized, servername);
+    socket.destroy();
+    const old = open({ port: chained.port, servername, maxVersion: "TLSv1.2" });
+    await assert.rejects(old, /alert protocol version/i, `TLS 1.2, ${servername}`);
+  }
+  await chained.stop();
+  between.remove();
+});
+
 test("sessions are resumed by both workers, with TLS 1.2 and 1.3", async () => {
   for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
     const client = connect({

@@ -41,12 +41,14 @@ async function measure(port: number, options: ConnectionOptions): Promise<number
   if (socket.isSessionReused() !== (options.session !== undefined))
     throw new Error("a session is resumed, or not, against expectation");
   // What the client says last is on its way by now, and may not have come.
-  for (let bytes = -1; bytes !== wire.sentBytes; await new Promise(setImmediate))
-    bytes = wire.sentBytes;
-  const { sentBytes } = wire;
+  let bytes = -1;
+  while (bytes !== wire.sent.length) {
+    bytes = wire.sent.length;
+    await new Promise(setImmediate);
+  }
   socket.destroy();
   await wire.stop();
-  return sentBytes;
+  return bytes;
 }
 
 /** Both versions, with and without a session to resume. */

@@ -37,23 +37,16 @@ export class Authority {
   /** PEM file of its own certificate. */
   readonly path = join(this.folder, "ca.pem");
   readonly cert: string;
+  readonly #keyPath = join(this.folder, "ca.key");
   #count = 0;
 
-  constructor(name = "zproxy test authority") {
-    const key = join(this.folder, "ca.key");
+  /** With a parent it is an intermediate one: who trusts the parent needs its certificate as well. */
+  constructor(name = "zproxy test authority", parent?: Authority) {
+    const signer = parent === undefined ? [] : ["-CA", parent.path, "-CAkey", parent.#keyPath];
     const extensions = ["-addext", "basicConstraints=critical,CA:TRUE"];
     const subject = ["-subj", `/CN=${name}`, "-days", "2", "-nodes"];
-    openssl([
-      "req",
-      "-x509",
-      ...KEYS.ec,
-      ...subject,
-      ...extensions,
-      "-keyout",
-      key,
-      "-out",
-      this.path,
-    ]);
+    const files = ["-keyout", this.#keyPath, "-out", this.path];
+    openssl(["req", "-x509", ...signer, ...KEYS.ec, ...subject, ...extensions, ...files]);
     this.cert = readFileSync(this.path, "utf8");
   }
 
@@ -63,7 +56,7 @@ export class Authority {
     const subject = ["-subj", "/CN=zproxy test", "-nodes"];
     openssl(["req", ...KEYS[key], ...subject, "-keyout", keyPath, "-out", `${name}.csr`]);
     writeFileSync(`${name}.ext`, `subjectAltName=${names.join(",")}\n`);
-    const authority = ["-CA", this.path, "-CAkey", join(this.folder, "ca.key"), "-CAcreateserial"];
+    const authority = ["-CA", this.path, "-CAkey", this.#keyPath, "-CAcreateserial"];
     const days = ["-days", expired ? "-1" : "2", "-extfile", `${name}.ext`];
     openssl(["x509", "-req", "-in", `${name}.csr`, ...authority, ...days, "-out", certPath]);
     const cert = readFileSync(certPath, "utf8") + this.cert;

@@ -89,9 +89,9 @@ export class Wire {
     this.#pairs.at(-1)?.client.end();
   }
 
-  /** Bytes that clients have sent so far. */
-  get sentBytes(): number {
-    return this.#toServer.reduce((sum, { length }) => sum + length, 0);
+  /** What clients have sent so far. */
+  get sent(): Buffer {
+    return Buffer.concat(this.#toServer);
   }
 
   /** All bytes so far, in both directions. */
