@@ -37,11 +37,19 @@ export class RawClient {
     return new RawClient(socket);
   }
 
-  /** The same over TLS, with the options of `tls.connect`; nothing is verified by default. */
-  static async connectTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
+  /**
+   * The same over TLS, with the options of `tls.connect`; nothing is verified by default. `onKey`
+   * gets the lines of a key log.
+   */
+  static async connectTls(
+    port: number,
+    options: ConnectionOptions = {},
+    onKey: (line: string) => void = () => {},
+  ): Promise<RawClient> {
     const transport = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
     const defaults = { rejectUnauthorized: false, allowHalfOpen: true };
     const socket = connectTls({ ...defaults, ...options, socket: transport });
+    socket.on("keylog", (line: Buffer) => onKey(line.toString()));
     await new Promise<void>((resolve, reject) => {
       socket.once("secureConnect", resolve);
       socket.once("error", reject);

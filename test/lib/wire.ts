@@ -28,6 +28,9 @@ export class Wire {
   readonly #pairs: { client: Socket; upstream: Socket }[] = [];
   readonly #toServer: Buffer[] = [];
   readonly #toClient: Buffer[] = [];
+  #muted = false;
+  /** The server has ended one of its connections. */
+  hasEnded = false;
 
   static async start(serverPort: number, cut?: Cut, pauseMs = PIECE_PAUSE_MS): Promise<Wire> {
     const server = createServer({ noDelay: true, allowHalfOpen: true });
@@ -57,10 +60,16 @@ export class Wire {
     });
     upstream.on("data", (bytes) => {
       this.#toClient.push(bytes);
-      client.write(bytes);
+      if (!this.#muted) client.write(bytes);
     });
     client.on("end", () => upstream.end());
-    upstream.on("end", () => client.end());
+    upstream.on("close", () => {
+      this.hasEnded = true;
+    });
+    upstream.on("end", () => {
+      this.hasEnded = true;
+      client.end();
+    });
     client.on("error", () => upstream.destroy());
     upstream.on("error", () => client.destroy());
   }
@@ -87,6 +96,11 @@ export class Wire {
   /** Ends what the server sends to the newest client, by FIN. */
   endBack(): void {
     this.#pairs.at(-1)?.client.end();
+  }
+
+  /** Keeps what the server sends from now on to itself. */
+  mute(): void {
+    this.#muted = true;
   }
 
   /** What clients have sent so far. */

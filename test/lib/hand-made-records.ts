@@ -1,0 +1,140 @@
+// A client of Node's whose keys are known, so that records can be made by hand behind its handshake:
+// empty ones, alerts and handshake messages that no library sends.
+
+import { createCipheriv, createHmac } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RawClient } from "./raw-client.ts";
+import { recordsOf, Wire } from "./wire.ts";
+
+// Types of records.
+export const ALERT = 21;
+export const HANDSHAKE = 22;
+export const CONTENT = 23;
+
+const KEY_BYTES = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** Of a ServerHello in its record: behind type, length and version. */
+const RANDOM_AT = 6;
+const RANDOM_BYTES = 32;
+
+const SETTINGS = {
+  "TLSv1.2": { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
+  "TLSv1.3": { minVersion: "TLSv1.3", ciphers: "TLS_AES_128_GCM_SHA256" },
+} as const;
+
+export type Version = keyof typeof SETTINGS;
+
+function hmac(key: Buffer, ...parts: (Buffer | string)[]): Buffer {
+  const sum = createHmac("sha256", key);
+  for (const part of parts) sum.update(part);
+  return sum.digest();
+}
+
+/** HKDF-Expand-Label of up to 32 bytes without a context (RFC 8446 §7.1). */
+export function expandLabel(secret: Buffer, label: string, bytes: number): Buffer {
+  const name = Buffer.from(`tls13 ${label}`);
+  const info = Buffer.from([0, bytes, name.length, ...name, 0, 1]);
+  return hmac(secret, info).subarray(0, bytes);
+}
+
+/** What the client of a TLS 1.2 connection seals with (RFC 5246 §6.3). */
+function clientKeys(master: Buffer, clientRandom: Buffer, serverRandom: Buffer) {
+  const seed = Buffer.concat([Buffer.from("key expansion"), serverRandom, clientRandom]);
+  const first = hmac(master, seed);
+  const second = hmac(master, first);
+  const block = Buffer.concat([hmac(master, first, seed), hmac(master, second, seed)]);
+  return {
+    key: block.subarray(0, KEY_BYTES),
+    iv: block.subarray(2 * KEY_BYTES, 2 * KEY_BYTES + 4),
+  };
+}
+
+function numberOf(sequence: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32BE(sequence, 4);
+  return bytes;
+}
+
+export class HandMade {
+  /** Node's client hears nothing any more: it would end at what a server says to such records. */
+  readonly wire: Wire;
+  readonly #client: RawClient;
+  readonly #version: Version;
+  readonly #key: Buffer;
+  readonly #iv: Buffer;
+  #sequence: number;
+
+  static async connect(port: number, version: Version): Promise<HandMade> {
+    const wire = await Wire.start(port);
+    let line = "";
+    const client = await RawClient.connectTls(wire.port, SETTINGS[version], (text) => {
+      if (/^CLIENT_(RANDOM|TRAFFIC_SECRET_0) /.test(text)) line = text;
+    });
+    // Its Finished has to go first: sealed, with TLS 1.3, and on its way through the relay.
+    const finished = version === "TLSv1.3" ? CONTENT : HANDSHAKE;
+    while (recordsOf(wire.sent).at(-1)?.type !== finished) await sleep(1);
+    wire.mute();
+    return new HandMade(client, wire, version, line);
+  }
+
+  private constructor(client: RawClient, wire: Wire, version: Version, keyLog: string) {
+    this.#client = client;
+    this.wire = wire;
+    this.#version = version;
+    const [random, secret] = keyLog.trim().split(" ").slice(1);
+    const secretBytes = Buffer.from(secret!, "hex");
+    if (version === "TLSv1.3") {
+      this.#key = expandLabel(secretBytes, "key", KEY_BYTES);
+      this.#iv = expandLabel(secretBytes, "iv", NONCE_BYTES);
+      this.#sequence = 0;
+      return;
+    }
+    const serverRandom = wire.records[0]!.body.subarray(RANDOM_AT, RANDOM_AT + RANDOM_BYTES);
+    const keys = clientKeys(secretBytes, Buffer.from(random!, "hex"), serverRandom);
+    this.#key = keys.key;
+    this.#iv = keys.iv;
+    this.#sequence = 1; // behind the Finished
+  }
+
+  send(type: number, content: Uint8Array | string): void {
+    const bytes = typeof content === "string" ? Buffer.from(content, "latin1") : content;
+    this.wire.inject(
+      this.#version === "TLSv1.3" ? this.#seal13(type, bytes) : this.#seal12(type, bytes),
+    );
+    this.#sequence++;
+  }
+
+  #seal13(type: number, content: Uint8Array): Buffer {
+    const header = Buffer.from([CONTENT, 3, 3, 0, 0]);
+    header.writeUInt16BE(content.length + 1 + TAG_BYTES, 3);
+    const nonce = Buffer.from(this.#iv);
+    const number = numberOf(this.#sequence);
+    for (let at = 0; at < 8; at++) nonce[4 + at]! ^= number[at]!;
+    return Buffer.concat([header, this.#encrypt(nonce, header, content, Buffer.from([type]))]);
+  }
+
+  #seal12(type: number, content: Uint8Array): Buffer {
+    const number = numberOf(this.#sequence);
+    const header = Buffer.from([type, 3, 3, 0, 0]);
+    header.writeUInt16BE(content.length, 3);
+    const nonce = Buffer.concat([this.#iv, number]);
+    const sealed = this.#encrypt(nonce, Buffer.concat([number, header]), content);
+    header.writeUInt16BE(number.length + sealed.length, 3);
+    return Buffer.concat([header, number, sealed]);
+  }
+
+  #encrypt(nonce: Buffer, additional: Buffer, ...content: Uint8Array[]): Buffer {
+    const cipher = createCipheriv("aes-128-gcm", this.#key, nonce).setAAD(additional);
+    return Buffer.concat([
+      cipher.update(Buffer.concat(content)),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ]);
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await this.wire.stop();
+  }
+}
