@@ -1,5 +1,5 @@
 // generated/routes.ts: one block for each route, its settings and, where it has rules of its own,
-// the policy specialised for them.
+// the functions and the data specialised for them.
 
 import { printCondition } from "../ir/condition.ts";
 import { targetsOf } from "../ir/features.ts";
@@ -15,33 +15,27 @@ import {
   looksAtClient,
   testsIn,
 } from "./emit-conditions.ts";
-import { bytesConstant, comment, importApi, property } from "./layout.ts";
+import { bytesConstant, comment, importApi, property, stringArray } from "./layout.ts";
 import { camel, constant } from "./names.ts";
-import { COLUMNS_MAX, Code, code, indent, joinCode, Name } from "./text.ts";
-
-/** Columns before a statement in a case of a policy's switch. */
-const CASE_INDENT = 6;
+import { Code, code, indent, joinCode, Name } from "./text.ts";
 
 /** `limits`: those of a route that sets none; a route prints only what differs from them. */
 export function emitRoutes(routes: readonly RouteIr[], limits: RouteLimitsIr): Code {
   const others = routes.flatMap(({ when }) => when);
   const conditions = others.map(({ condition }) => condition);
-  const allowed = routes.flatMap(({ allowedMethods }) => allowedMethods);
   const tested = conditions
     .flatMap(testsIn)
     .flatMap((test) => (test.kind === "method" ? test.methods : []));
-  const methods = [...new Set([...allowed, ...tested])];
+  const methods = [...new Set(tested)];
   const words = emitWords(conditions);
   const proxied = routes.flatMap(targetsOf).some(({ kind }) => kind === "proxy");
   const imports = [
     importApi(
       sortedImports([
         methods.length + words.text.length > 0 && "ascii",
-        allowed.length > 0 && "bytesEqual",
         (routes.some(hasClientRules) || looksAtClient(others)) && "type ClientAddress",
         others.length > 0 && "type ConditionRequest",
         ...conditionImports(conditions),
-        allowed.length > 0 && "type PolicyRequest",
         routes.length > 0 && "type RouteLimits",
         "type RouteSettings",
       ]),
@@ -93,6 +87,12 @@ function methodName({ symbol }: MethodIr): Name {
   return camel("method", symbol);
 }
 
+function methodsLines({ allowedMethods }: RouteIr): Code[] {
+  if (allowedMethods.length === 0) return [];
+  const texts = allowedMethods.map(({ text }) => text);
+  return [code`allowedMethods: ${stringArray(texts, "allowedMethods: ".length, 1)},`];
+}
+
 function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
   const { target, when } = route;
   const own = constant("", route.symbol);
@@ -103,8 +103,7 @@ function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
   const lines = [
     ...targetLines(route.key, route.prefix, limitsLine, target),
     ...(hasClientRules(route) ? [code`allowsClient: ${allowsName(route)},`] : []),
-    ...(route.allowedMethods.length > 0 ? [code`policy: ${policyName(route)},`] : []),
-    ...allowLines(route, target),
+    ...methodsLines(route),
     ...(when.length > 0 ? [code`choose: ${chooseName(route.symbol)},`] : []),
     ...(looksAtClient(when) ? [code`choosesByClient: true,`] : []),
   ];
@@ -113,7 +112,7 @@ function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
     : code``;
   const choose = when.length > 0 ? code`${emitChoose(own, route.symbol, when)}\n\n` : code``;
   const others = when.map((other) => emitWhen(route, other, limitsLine));
-  const functions = code`${emitAllows(route)}${emitPolicy(route)}${choose}`;
+  const functions = code`${emitAllows(route)}${choose}`;
   return code`
 ${comment(route.key)}
 ${limitsConstant}${functions}export const ${own} = add({
@@ -127,7 +126,7 @@ function emitWhen(route: RouteIr, when: WhenIr, limits: Code): Code {
   const { key, target } = when;
   const lines = [
     ...targetLines(key, route.prefix, limits, target),
-    ...(target.kind === "file" ? allowLines(route, target) : []),
+    ...(target.kind === "file" ? methodsLines(route) : []),
   ];
   return code`
 ${comment(key)}
@@ -138,14 +137,6 @@ const ${constant("", when.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
-}
-
-/** What a 405 says: of the methods that pass, those that the target answers. */
-function allowLines({ allowedMethods }: RouteIr, { kind }: TargetIr): Code[] {
-  if (allowedMethods.length === 0) return [];
-  const names = allowedMethods.map(({ text }) => text);
-  const answered = names.filter((name) => kind === "proxy" || name === "GET" || name === "HEAD");
-  return [property(new Name("allow"), answered.join(", "), 1)];
 }
 
 /** Where requests go, and what both kinds of target need for it. */
@@ -205,42 +196,4 @@ function emitAllows(route: RouteIr): Code {
     otherwise: route.allowedClients.length === 0,
   });
   return code`${rules}\n\n`;
-}
-
-function policyName({ symbol }: RouteIr): Name {
-  return camel("policy", symbol);
-}
-
-/** The method check: by length first, which tells most methods apart. */
-function emitPolicy(route: RouteIr): Code {
-  if (route.allowedMethods.length === 0) return code``;
-  const lengths = [...new Set(route.allowedMethods.map(({ text }) => text.length))];
-  const cases = lengths
-    .sort((a, b) => a - b)
-    .map((length) =>
-      emitMethodCase(
-        length,
-        route.allowedMethods.filter(({ text }) => text.length === length),
-      ),
-    );
-  return code`function ${policyName(route)}(request: PolicyRequest): number {
-  const { bytes, methodStart, methodEnd } = request;
-  switch (methodEnd - methodStart) {
-${indent(joinCode(cases), 2)}
-  }
-  return 405;
-}
-
-`;
-}
-
-function emitMethodCase(length: number, methods: readonly MethodIr[]): Code {
-  const checks = methods.map((method) => {
-    const same = code`bytesEqual(bytes, methodStart, methodEnd, ${methodName(method)})`;
-    const line = code`if (${same}) return 0;`;
-    return line.text.length + CASE_INDENT <= COLUMNS_MAX
-      ? line
-      : code`if (${same}) {\n  return 0;\n}`;
-  });
-  return code`case ${length}:\n${indent(joinCode([...checks, code`break;`]))}`;
 }

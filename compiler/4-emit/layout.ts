@@ -78,6 +78,14 @@ export function numberArray(numbers: readonly number[], headLength: number, dept
   return code`[\n${indent(new Code(lines.join("\n")))}\n]`;
 }
 
+/** `["a", "b"]`, or one a line when that passes the line's end. */
+export function stringArray(texts: readonly string[], headLength: number, depth: number): Code {
+  const items = texts.map((text) => code`${text}`);
+  const line = code`[${joinCode(items, ", ")}]`;
+  if (depth * 2 + headLength + line.text.length + 1 <= COLUMNS_MAX) return line;
+  return code`[\n${indent(joinCode(items.map((item) => code`${item},`)))}\n]`;
+}
+
 /** A constant that holds a text as bytes. */
 export function bytesConstant(name: Name, text: string): Code {
   const line = code`const ${name} = ascii(${text});`;

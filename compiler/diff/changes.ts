@@ -190,7 +190,7 @@ function methodParts(before: RouteIr, after: RouteIr): Part[] {
   ];
 }
 
-/** What the policy lets pass and the target answers. */
+/** What the rule lets pass and the target answers. */
 function answeredMethods(route: RouteIr): MethodSet {
   const allowed = methodsOf(route);
   return route.target.kind === "proxy" ? allowed : onlyMethods(allowed, FILE_METHODS);

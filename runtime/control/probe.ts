@@ -1,5 +1,5 @@
 // What the data path does with one request, without a socket: the real scanner, the generated
-// matcher and policies, and the head that would go on. `zproxy explain`, `test` and `diff` ask it,
+// matcher and rules, and the head that would go on. `zproxy explain`, `test` and `diff` ask it,
 // so that what they say is what the server does.
 
 import { type Program, ROUTE_NONE } from "../data/api.ts";
@@ -8,6 +8,7 @@ import { followForwardedFor } from "../data/forwarded-for.ts";
 import { SCAN_BAD_VERSION, SCAN_TOO_MANY_FIELDS } from "../data/http1-fields.ts";
 import { BODY_CHUNKED, RequestHead } from "../data/http1-request.ts";
 import { IpAddress } from "../data/ip-address.ts";
+import { METHODS_READING } from "../data/method.ts";
 import { writeRequestHead } from "../data/proxy-head.ts";
 import { Route } from "../data/route.ts";
 import { serverStateBytes } from "../data/server-state.ts";
@@ -97,16 +98,21 @@ export class Probe implements RequestProbe {
     const { maxRequestHeaderSize, maxRequestBodySize } = route.limits;
     const lineBytes = head.targetEnd - head.methodStart;
     const tooLong = lineBytes > maxRequestHeaderSize ? 414 : 431;
-    const unreadable = head.isGet || head.isHead ? 0 : 405;
+    const unreadable = (head.method & METHODS_READING) !== 0 ? 0 : 405;
     const checks: ProbeCheck[] = [
       { name: "header size", status: headBytes > maxRequestHeaderSize ? tooLong : 0 },
       { name: "client", status: route.allowsClient?.(client) === false ? 403 : 0 },
-      { name: "method", status: route.policy?.(head) ?? 0 },
+      { name: "method", status: this.allowsMethod(route) ? 0 : 405 },
       ...(target.isProxy ? [] : [{ name: "file", status: unreadable } as const]),
       { name: "body size", status: head.contentLength > maxRequestBodySize ? 413 : 0 },
     ];
     const refused = checks.findIndex(({ status }) => status !== 0);
     return refused < 0 ? checks : checks.slice(0, refused + 1);
+  }
+
+  private allowsMethod({ methods }: Route): boolean {
+    const { bytes, method, methodStart, methodEnd } = this.head;
+    return methods.allows(method, bytes, methodStart, methodEnd);
   }
 
   private headsFor(route: Route, peer: string): string[] {

@@ -1,5 +1,5 @@
 // The one module that generated code imports: the shape of a compiled configuration ("program") and
-// the byte helpers its matchers and policies are written with. The compiler prints values of these
+// the byte helpers that it is written with. The compiler prints values of these
 // types; the runtime turns them into its own pooled objects once, at start.
 
 import type { ConditionRequest } from "./conditions.ts";
@@ -176,13 +176,8 @@ interface RouteCommon {
   readonly limits: RouteLimits;
   /** Whether this client may use the route; absent: everyone may. Others are answered 403. */
   readonly allowsClient?: (client: ClientAddress) => boolean;
-  /**
-   * The route's own checks as specialised code, absent when it has none. Returns 0 to go on, or
-   * the status to refuse the request with (405).
-   */
-  readonly policy?: (request: PolicyRequest) => number;
-  /** The `Allow` value that goes with a policy's 405, for example "GET, POST". */
-  readonly allow?: string;
+  /** What a 405 offers in `Allow` instead; absent: every method passes. Never empty. */
+  readonly allowedMethods?: readonly string[];
   /**
    * Which of the route's targets a request goes to that has passed every check: an index into
    * `Program.routes`. Absent: the route has this one alone.
@@ -237,11 +232,4 @@ export interface ClientAddress {
   readonly word1: number;
   readonly word2: number;
   readonly word3: number;
-}
-
-/** What a policy may look at. The method is a range of `bytes`. */
-export interface PolicyRequest {
-  readonly bytes: Uint8Array;
-  readonly methodStart: number;
-  readonly methodEnd: number;
 }

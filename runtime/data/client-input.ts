@@ -24,6 +24,7 @@ import {
   SCAN_TOO_MANY_FIELDS,
 } from "./http1-fields.ts";
 import { BODY_NONE } from "./http1-request.ts";
+import { METHOD_HEAD } from "./method.ts";
 import * as proxy from "./proxy.ts";
 import { checkRoute, targetOf } from "./route-checks.ts";
 
@@ -158,7 +159,7 @@ function processHead(loop: EventLoop, connection: Connection): boolean {
     return true;
   }
   connection.minorVersion = request.minorVersion;
-  connection.isHead = request.isHead;
+  connection.isHead = request.method === METHOD_HEAD;
   connection.keepAlive = request.keepAlive && !loop.lastAnswers && !connection.inputEnded;
   connection.bodyMode = request.bodyMode;
   connection.expectsContinue = request.fields.has(FIELD_EXPECT);

@@ -1,7 +1,7 @@
 // The head of a request (RFC 9112 §3): request line, fields, and what they mean for framing and
 // routing. One object a worker, filled anew for each request; nothing here outlives the dispatch.
 
-import { ascii, bytesEqual, bytesEqualNoCase } from "./bytes.ts";
+import { ascii, bytesEqualNoCase } from "./bytes.ts";
 import { IS_TARGET, IS_TOKEN } from "./http1-classes.ts";
 import {
   FIELD_CONNECTION,
@@ -15,6 +15,7 @@ import {
   SCAN_BAD_VERSION,
   SCAN_INCOMPLETE,
 } from "./http1-fields.ts";
+import { METHOD_CONNECT, METHOD_GET, METHOD_OPTIONS, METHOD_OTHER, methodBit } from "./method.ts";
 import { normaliseHost, normalisePath, TargetRange } from "./request-target.ts";
 
 export const BODY_NONE = 0;
@@ -33,10 +34,6 @@ const METHOD_BYTES_MAX = 32;
 /** HTTP-version and the line's end; "0" stands for any digit. */
 const VERSION = ascii("HTTP/0.0\r\n");
 const DIGIT = 0x30;
-const GET = ascii("GET");
-const HEAD = ascii("HEAD");
-const OPTIONS = ascii("OPTIONS");
-const CONNECT = ascii("CONNECT");
 const HTTP_SCHEME = ascii("http://");
 const HTTPS_SCHEME = ascii("https://");
 const CHUNKED = ascii("chunked");
@@ -51,6 +48,8 @@ export class RequestHead {
   readonly fields = new HeadFields();
   methodStart = 0;
   methodEnd = 0;
+  /** One of METHOD_*. */
+  method = METHOD_OTHER;
   /** The request target as it was sent. */
   targetStart = 0;
   targetEnd = 0;
@@ -67,8 +66,6 @@ export class RequestHead {
   bodyMode = BODY_NONE;
   contentLength = 0;
   keepAlive = true;
-  isGet = false;
-  isHead = false;
   /** `OPTIONS *`: about the server, not a resource. */
   isAsterisk = false;
   /** OPTIONS of an absolute form without path and query: for its upstream, it is `OPTIONS *`. */
@@ -139,9 +136,7 @@ export class RequestHead {
   /** Body length and connection persistence (RFC 9112 §6.3, §9.3). Returns 0 or SCAN_BAD. */
   private readFraming(): number {
     const { bytes, fields } = this;
-    const length = this.methodEnd - this.methodStart;
-    this.isGet = length === 3 && bytesEqual(bytes, this.methodStart, this.methodEnd, GET);
-    this.isHead = length === 4 && bytesEqual(bytes, this.methodStart, this.methodEnd, HEAD);
+    this.method = methodBit(bytes, this.methodStart, this.methodEnd);
     this.bodyMode = BODY_NONE;
     this.contentLength = 0;
     this.wantsUpgrade = false;
@@ -164,7 +159,7 @@ export class RequestHead {
       // HTTP/2 in a tunnel would pass requests by the routes and their checks; RFC 9113 §3.1 has
       // given that upgrade up.
       this.wantsUpgrade =
-        this.isGet &&
+        this.method === METHOD_GET &&
         this.minorVersion === 1 &&
         this.bodyMode === BODY_NONE &&
         fields.has(FIELD_UPGRADE) &&
@@ -198,7 +193,7 @@ export class RequestHead {
       if (bytes[pathStart] === ASTERISK && this.targetEnd === pathStart + 1) {
         return this.readAsterisk();
       }
-      if (bytesEqual(bytes, this.methodStart, this.methodEnd, CONNECT)) {
+      if (this.method === METHOD_CONNECT) {
         this.path.start = this.path.end = this.queryStart = this.queryEnd = pathStart;
         return 0; // authority-form; `refusal` answers 501
       }
@@ -212,9 +207,8 @@ export class RequestHead {
       this.path.end = pathScratch + 1;
       this.queryStart = pathStart;
       this.queryEnd = this.targetEnd;
-      this.isServerWide =
-        pathStart === this.targetEnd &&
-        bytesEqual(bytes, this.methodStart, this.methodEnd, OPTIONS); // RFC 9112 §3.2.4
+      // RFC 9112 §3.2.4
+      this.isServerWide = pathStart === this.targetEnd && this.method === METHOD_OPTIONS;
       return 0;
     }
     const queryStart = normalisePath(bytes, pathStart, this.targetEnd, pathScratch, this.path);
@@ -229,7 +223,7 @@ export class RequestHead {
   }
 
   private readAsterisk(): number {
-    if (!bytesEqual(this.bytes, this.methodStart, this.methodEnd, OPTIONS)) return SCAN_BAD;
+    if (this.method !== METHOD_OPTIONS) return SCAN_BAD;
     this.isAsterisk = true;
     this.path.start = this.targetStart;
     this.path.end = this.queryStart = this.queryEnd = this.targetEnd;
@@ -270,9 +264,7 @@ export class RequestHead {
       if (!only || !bytesEqualNoCase(bytes, fields.valueStart[index]!, end, CHUNKED)) return 501;
     }
     if (fields.has(FIELD_EXPECT) && !this.expectsOnlyContinue()) return 417;
-    const length = this.methodEnd - this.methodStart;
-    if (length === 7 && bytesEqual(bytes, this.methodStart, this.methodEnd, CONNECT)) return 501;
-    return 0;
+    return this.method === METHOD_CONNECT ? 501 : 0;
   }
 
   /** Whether 100-continue is all that the client expects, in whatever number of fields. */

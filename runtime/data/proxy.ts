@@ -3,7 +3,7 @@
 
 import { hashAddress, NO_SERVER } from "./balance.ts";
 import { BUFFER_NONE } from "./buffers.ts";
-import { ascii, bytesEqual, copyWithin, writeBytes } from "./bytes.ts";
+import { bytesEqual, copyWithin, writeBytes } from "./bytes.ts";
 import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import { readClientAddress, readPeerText } from "./client-address.ts";
@@ -17,15 +17,11 @@ import {
 import { ADDRESS_BYTES_MAX, type EventLoop } from "./event-loop.ts";
 import { SCAN_BAD } from "./http1-fields.ts";
 import { BODY_LENGTH } from "./http1-request.ts";
+import { METHODS_IDEMPOTENT } from "./method.ts";
 import { keepsHost, REQUEST_HEAD_GROWTH, writeRequestHead } from "./proxy-head.ts";
 import type { Route } from "./route.ts";
 import * as upstream from "./upstream.ts";
 import type { Server } from "./upstream-server.ts";
-
-const PUT = ascii("PUT");
-const DELETE = ascii("DELETE");
-const OPTIONS = ascii("OPTIONS");
-const TRACE = ascii("TRACE");
 
 /** Segments that may wait for an upstream before the client is not read any further. */
 const SEGMENTS_MAX = 1;
@@ -43,7 +39,7 @@ export function begin(loop: EventLoop, connection: Connection, route: Route): vo
   // What was checked may not have been about the client, but its upstream is told of it.
   if (loop.isTrustedProxy !== null) readClientAddress(loop, connection);
   connection.responseState = RESPONSE_WAITING;
-  connection.isIdempotent = isIdempotent(loop);
+  connection.isIdempotent = (loop.request.method & METHODS_IDEMPOTENT) !== 0;
   connection.wantsUpgrade = loop.request.wantsUpgrade;
   connection.keepsHost = keepsHost(loop.request, route);
   connection.bodyStreamed = false;
@@ -72,19 +68,6 @@ function hashClient(loop: EventLoop, connection: Connection): number {
   readClientAddress(loop, connection);
   const { word0, word1, word2, word3 } = loop.clientAddress;
   return hashAddress(word0, word1, word2, word3);
-}
-
-/** RFC 9110 §9.2.2: methods that may be sent twice. */
-function isIdempotent(loop: EventLoop): boolean {
-  const { request, bytes } = loop;
-  if (request.isGet || request.isHead) return true;
-  const { methodStart, methodEnd } = request;
-  return (
-    bytesEqual(bytes, methodStart, methodEnd, PUT) ||
-    bytesEqual(bytes, methodStart, methodEnd, DELETE) ||
-    bytesEqual(bytes, methodStart, methodEnd, OPTIONS) ||
-    bytesEqual(bytes, methodStart, methodEnd, TRACE)
-  );
 }
 
 /** Writes the upstream's head into a buffer of its own, `sentBuffer`. False: no buffer is left. */

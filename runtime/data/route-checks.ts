@@ -6,10 +6,11 @@ import { readClientAddress } from "./client-address.ts";
 import type { Connection } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
+import { METHODS_READING } from "./method.ts";
 import type { Route } from "./route.ts";
 
 /**
- * The route's own limits and policy: 0, or the status that refuses the request. For 405 the
+ * The route's own limits and rules: 0, or the status that refuses the request. For 405 the
  * connection's route is the one whose methods the answer names.
  */
 export function checkRoute(
@@ -29,11 +30,9 @@ export function checkRoute(
     if (!readClientAddress(loop, connection)) return 403;
     if (route.allowsClient !== null && !route.allowsClient(loop.clientAddress)) return 403;
   }
-  if (route.policy !== null) {
-    const status = route.policy(loop.request);
-    if (status !== 0) return status;
-  }
-  if (FILE_ROUTES && !loop.request.isGet && !loop.request.isHead) {
+  const { bytes, method, methodStart, methodEnd } = loop.request;
+  if (!route.methods.allows(method, bytes, methodStart, methodEnd)) return 405;
+  if (FILE_ROUTES && (method & METHODS_READING) === 0) {
     const target = targetOf(route, loop);
     if (!target.isProxy) {
       connection.route = target;

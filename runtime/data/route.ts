@@ -1,13 +1,17 @@
 // A route as the data path sees it: one shape for both kinds, texts as bytes, times in
 // milliseconds.
 
-import type { ClientAddress, PolicyRequest, RouteLimits, RouteSettings } from "./api.ts";
+import type { ClientAddress, RouteLimits, RouteSettings } from "./api.ts";
 import type { ByteMap } from "./byte-map.ts";
 import { ascii } from "./bytes.ts";
 import type { ConditionRequest } from "./conditions.ts";
 import type { FileEntry } from "./file-entry.ts";
+import { MethodRule } from "./method.ts";
 import { routeHashOf } from "./rate-limiter.ts";
 import type { UpstreamGroup } from "./upstream-server.ts";
+
+/** What a file answers when its route does not say. */
+const FILE_METHODS = ["GET", "HEAD"];
 
 export class Route {
   readonly key: string;
@@ -27,7 +31,8 @@ export class Route {
   /** A check or a condition of this route looks at the client's address. */
   readonly needsClient: boolean;
   readonly allowsClient: ((client: ClientAddress) => boolean) | null;
-  readonly policy: ((request: PolicyRequest) => number) | null;
+  readonly methods: MethodRule;
+  /** The `Allow` of a 405: of the methods that pass, those that the target answers. */
   readonly allow: Uint8Array;
   /** Null: there is no other target than this one. */
   readonly choose: ((request: ConditionRequest, client: ClientAddress) => number) | null;
@@ -64,13 +69,15 @@ export class Route {
     this.rateLimit = limits.rateLimitRequestsPerMin;
     this.needsClient =
       this.allowsClient !== null || this.rateLimit > 0 || settings.choosesByClient === true;
-    this.policy = settings.policy ?? null;
+    this.methods = new MethodRule(settings.allowedMethods);
     this.choose = settings.choose ?? null;
     this.group = settings.kind === "proxy" ? groups[settings.upstream]! : null;
     this.basePath = ascii((settings.kind === "proxy" && settings.basePath) || "");
     this.preserveHost = settings.kind === "proxy" && settings.preserveHost === true;
     this.index = new TextEncoder().encode(settings.kind === "file" ? settings.index : "");
     this.filePath = new TextEncoder().encode(settings.kind === "file" ? settings.path : "");
-    this.allow = ascii(settings.allow ?? (settings.kind === "file" ? "GET, HEAD" : ""));
+    const answered = settings.kind === "file" ? FILE_METHODS : (settings.allowedMethods ?? []);
+    const allowed = settings.allowedMethods ?? answered;
+    this.allow = ascii(allowed.filter((method) => answered.includes(method)).join(", "));
   }
 }

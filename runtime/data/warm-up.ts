@@ -63,10 +63,10 @@ export function warmUp(program: Program, routes: readonly Route[], limitMs = WAR
 }
 
 /** A request that a route takes, unless another one stands before it. */
-function requestFor({ key, prefix, allow }: RouteSettings, route: Route): Uint8Array {
+function requestFor({ key, prefix, allowedMethods }: RouteSettings, route: Route): Uint8Array {
   const host = hostOf(key).replace("*", "warm-up");
   const path = route.isProxy || route.isDirectory ? `${prefix}/warm-up` : prefix || "/";
-  const methods = allow?.split(", ") ?? [];
+  const methods = allowedMethods ?? [];
   const method = methods.length === 0 || methods.includes("GET") ? "GET" : methods[0]!;
   const lines = [
     `${method} ${path}?from=zproxy HTTP/1.1`,

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { build } from "esbuild";
 import type { OutFile } from "zproxy/compiler/4-emit/emit.ts";
 import type { Program } from "zproxy/runtime/data/api.ts";
+import { MethodRule, methodBit } from "zproxy/runtime/data/method.ts";
 
 /** The `program` that `generated/program.ts` exports. The working directory is the repository. */
 export async function loadProgram(files: readonly OutFile[]): Promise<Program> {
@@ -53,10 +54,10 @@ export function matchText(program: Program, host: string, path: string, junk = "
   return program.matchRoute(bytes, hostStart, hostEnd, pathStart, bytes.length - fill.length);
 }
 
-/** What the policy of a route says about a method; 0 for a route without one. */
-export function policyOfText(program: Program, route: number, method: string): number {
-  const policy = program.routes[route]?.policy;
-  if (policy === undefined) return 0;
+/** Whether a route lets a method pass. */
+export function routeAllows(program: Program, route: number, method: string): boolean {
   const bytes = Buffer.from(` ${method} `);
-  return policy({ bytes, methodStart: 1, methodEnd: 1 + method.length });
+  const end = bytes.length - 1;
+  const rule = new MethodRule(program.routes[route]!.allowedMethods);
+  return rule.allows(methodBit(bytes, 1, end), bytes, 1, end);
 }

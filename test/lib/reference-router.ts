@@ -39,8 +39,7 @@ function takesPath(prefix: string, path: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`);
 }
 
-/** The policy of a route, from its rules: 0 or the status to refuse with. */
-export function referencePolicy(route: RouteIr, method: string): number {
+export function referenceAllowsMethod(route: RouteIr, method: string): boolean {
   const allowed = route.allowedMethods.map(({ text }) => text);
-  return allowed.length === 0 || allowed.includes(method) ? 0 : 405;
+  return allowed.length === 0 || allowed.includes(method);
 }

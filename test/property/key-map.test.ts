@@ -78,7 +78,8 @@ test("a setting, a rule and a match lead to their own keys", () => {
     `${route}.security.max_request_body_size`,
   );
   assert.equal(keyOf(routes, "// denied: 10.0.0.13"), `${route}.security.denied_ips[0]`);
-  assert.equal(keyOf(routes, "function policyExampleComApi"), route);
+  assert.equal(keyOf(routes, "function allowsExampleComApi"), route);
+  assert.equal(keyOf(routes, "allowedMethods: "), `${route}.security.allowed_methods`);
   assert.equal(keyOf("generated/match.ts", "return route.EXAMPLE_COM_API;"), route);
   assert.equal(keyOf("generated/match.ts", "PATH_EXAMPLE_COM_API = "), route);
   assert.equal(keyOf("generated/server.ts", "accessLog: true"), "logging.access_log");
@@ -87,5 +88,5 @@ test("a setting, a rule and a match lead to their own keys", () => {
     keyOf("generated/upstreams.ts", 'path: "/health?full=1"'),
     'upstreams."api pool".health_check.path',
   );
-  assert.equal(keyOf(routes, "import {"), undefined);
+  assert.equal(keyOf(routes, "import * as upstream"), undefined);
 });

@@ -3,7 +3,6 @@
 
 import {
   ascii,
-  bytesEqual,
   type ClientAddress,
   type ConditionRequest,
   cookieEquals,
@@ -14,7 +13,6 @@ import {
   headerEquals,
   headerStartsWith,
   methodEquals,
-  type PolicyRequest,
   queryEquals,
   type RouteLimits,
   type RouteSettings,
@@ -41,8 +39,6 @@ const limits: RouteLimits = {
   rateLimitRequestsPerMin: 0,
 };
 
-const methodGet = ascii("GET");
-const methodOptions = ascii("OPTIONS");
 const methodPost = ascii("POST");
 const methodPut = ascii("PUT");
 
@@ -68,19 +64,6 @@ const textXBeta = ascii("x-beta");
 const textYes = ascii("yes");
 
 // host_routes."static.example.com"
-function policyStaticExampleCom(request: PolicyRequest): number {
-  const { bytes, methodStart, methodEnd } = request;
-  switch (methodEnd - methodStart) {
-    case 3:
-      if (bytesEqual(bytes, methodStart, methodEnd, methodGet)) return 0;
-      break;
-    case 7:
-      if (bytesEqual(bytes, methodStart, methodEnd, methodOptions)) return 0;
-      break;
-  }
-  return 405;
-}
-
 function chooseStaticExampleCom(_request: ConditionRequest, client: ClientAddress): number {
   if (meetsStaticExampleComWhenOffice(client)) return STATIC_EXAMPLE_COM_WHEN_OFFICE;
   return STATIC_EXAMPLE_COM;
@@ -94,8 +77,7 @@ export const STATIC_EXAMPLE_COM = add({
   path: "/var/www",
   mode: "sendfile",
   index: "index.html",
-  policy: policyStaticExampleCom,
-  allow: "GET",
+  allowedMethods: ["GET", "OPTIONS"],
   choose: chooseStaticExampleCom,
   choosesByClient: true,
 });
@@ -125,7 +107,7 @@ const STATIC_EXAMPLE_COM_WHEN_OFFICE = add({
   path: "/var/www-office",
   mode: "sendfile",
   index: "index.html",
-  allow: "GET",
+  allowedMethods: ["GET", "OPTIONS"],
 });
 
 // path_routes."example.com"."/"
@@ -168,20 +150,6 @@ const limitsExampleComApi: RouteLimits = {
   maxChunkedBodySize: 1000,
 };
 
-function policyExampleComApi(request: PolicyRequest): number {
-  const { bytes, methodStart, methodEnd } = request;
-  switch (methodEnd - methodStart) {
-    case 3:
-      if (bytesEqual(bytes, methodStart, methodEnd, methodGet)) return 0;
-      if (bytesEqual(bytes, methodStart, methodEnd, methodPut)) return 0;
-      break;
-    case 4:
-      if (bytesEqual(bytes, methodStart, methodEnd, methodPost)) return 0;
-      break;
-  }
-  return 405;
-}
-
 function chooseExampleComApi(request: ConditionRequest, client: ClientAddress): number {
   if (meetsExampleComApiWhenBeta(request, client)) return EXAMPLE_COM_API_WHEN_BETA;
   if (meetsExampleComApiWhenWritesOf30f764b8(request)) {
@@ -198,8 +166,7 @@ export const EXAMPLE_COM_API = add({
   limits: limitsExampleComApi,
   upstream: upstream.HTTP_10_0_0_3_9000,
   basePath: "/v1",
-  policy: policyExampleComApi,
-  allow: "GET, POST, PUT",
+  allowedMethods: ["GET", "POST", "PUT"],
   choose: chooseExampleComApi,
   choosesByClient: true,
 });
@@ -294,5 +261,5 @@ const EXAMPLE_COM_API_WHEN_DOWN = add({
   path: "/srv/down",
   mode: "memory",
   index: "index.html",
-  allow: "GET",
+  allowedMethods: ["GET", "POST", "PUT"],
 });

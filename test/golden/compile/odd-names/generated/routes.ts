@@ -3,11 +3,9 @@
 
 import {
   ascii,
-  bytesEqual,
   type ClientAddress,
   type ConditionRequest,
   methodEquals,
-  type PolicyRequest,
   type RouteLimits,
   type RouteSettings,
 } from "zproxy/runtime/data/api.ts";
@@ -34,7 +32,6 @@ const limits: RouteLimits = {
 };
 
 const methodEquals10601994 = ascii("EQUALS");
-const methodGet = ascii("GET");
 
 // path_routes."*.example.com"."/"
 export const ANY_EXAMPLE_COM_218589A5 = add({
@@ -145,19 +142,6 @@ export const ROUTE = add({
 });
 
 // path_routes.route."/equals"
-function policyRouteEquals(request: PolicyRequest): number {
-  const { bytes, methodStart, methodEnd } = request;
-  switch (methodEnd - methodStart) {
-    case 3:
-      if (bytesEqual(bytes, methodStart, methodEnd, methodGet)) return 0;
-      break;
-    case 6:
-      if (bytesEqual(bytes, methodStart, methodEnd, methodEquals10601994)) return 0;
-      break;
-  }
-  return 405;
-}
-
 function chooseRouteEquals(request: ConditionRequest): number {
   if (meetsRouteEqualsWhenEquals(request)) return ROUTE_EQUALS_WHEN_EQUALS;
   return ROUTE_EQUALS;
@@ -171,8 +155,7 @@ export const ROUTE_EQUALS = add({
   path: "/srv/d",
   mode: "sendfile",
   index: "index.html",
-  policy: policyRouteEquals,
-  allow: "EQUALS, GET",
+  allowedMethods: ["EQUALS", "GET"],
   choose: chooseRouteEquals,
 });
 
