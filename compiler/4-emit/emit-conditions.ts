@@ -2,7 +2,7 @@
 // would join them.
 
 import { pushNotsDown, type TextTest } from "../ir/condition.ts";
-import type { ConditionIr, WhenIr, WordIr } from "../ir/ir.ts";
+import type { AddressBlockIr, ConditionIr, WhenIr, WordIr } from "../ir/ir.ts";
 import { emitAddressFunction } from "./emit-addresses.ts";
 import { bytesConstant, functionOf } from "./layout.ts";
 import { camel } from "./names.ts";
@@ -43,6 +43,12 @@ export function conditionImports(conditions: readonly ConditionIr[]): string[] {
     return test.kind === "method" ? ["methodEquals"] : [FUNCTIONS[test.kind][test.relation]!];
   });
   return [...new Set(names)];
+}
+
+/** The lists of clients that conditions look into. */
+export function clientLists(conditions: readonly ConditionIr[]): (readonly AddressBlockIr[])[] {
+  const tests = conditions.flatMap(testsIn);
+  return tests.flatMap((test) => (test.kind === "client" ? [test.blocks] : []));
 }
 
 /** The words that conditions compare, as constants. */
@@ -112,15 +118,12 @@ export function emitChoose(own: Name, symbol: string, when: readonly WhenIr[]): 
 /** The function that says whether a condition holds, behind those of its lists of clients. */
 export function emitMeets(when: WhenIr): Code {
   const blocks = testsIn(when.condition).filter((test) => test.kind === "client");
-  const names = new Map(blocks.map((test, at) => [test, clientName(when, at)]));
-  const lists = blocks.map(
-    (test) =>
-      code`${emitAddressFunction(names.get(test)!, {
-        denied: [],
-        allowed: test.blocks,
-        otherwise: false,
-      })}\n\n`,
-  );
+  const names = new Map(blocks.map((test, at) => [test, numbered("isClientOf", when, at)]));
+  const lists = blocks.map((test, at) => {
+    const rules = { denied: [], allowed: test.blocks, otherwise: false };
+    const set = numbered("addressesOf", when, at);
+    return code`${emitAddressFunction(names.get(test)!, rules, set)}\n\n`;
+  });
   const joined = join(pushNotsDown(when.condition), names);
   const needs = parameters(needsOf([when.condition]), true);
   const meets = functionOf(meetsName(when), needs, code`boolean`, emitReturn(joined));
@@ -128,8 +131,8 @@ export function emitMeets(when: WhenIr): Code {
 }
 
 /** A condition that asks for several lists tells them apart by their order in it. */
-function clientName({ symbol }: WhenIr, at: number): Name {
-  return camel(at === 0 ? "isClientOf" : `isClient${at + 1}Of`, symbol);
+function numbered(prefix: string, { symbol }: WhenIr, at: number): Name {
+  return camel(at === 0 ? prefix : prefix.replace("Of", `${at + 1}Of`), symbol);
 }
 
 function join(condition: ConditionIr, clients: ReadonlyMap<ConditionTest, Name>): Joined {

@@ -5,9 +5,10 @@ import { printCondition } from "../ir/condition.ts";
 import { targetsOf } from "../ir/features.ts";
 import { compareCodeUnits } from "../ir/host-pattern.ts";
 import type { MethodIr, RouteIr, RouteLimitsIr, TargetIr, WhenIr } from "../ir/ir.ts";
-import { emitAddressFunction } from "./emit-addresses.ts";
+import { emitAddressFunction, isAddressSet } from "./emit-addresses.ts";
 import {
   chooseName,
+  clientLists,
   conditionImports,
   emitChoose,
   emitMeets,
@@ -28,10 +29,15 @@ export function emitRoutes(routes: readonly RouteIr[], limits: RouteLimitsIr): C
     .flatMap((test) => (test.kind === "method" ? test.methods : []));
   const methods = [...new Set(tested)];
   const words = emitWords(conditions);
+  const lists = [
+    ...routes.map(({ deniedClients, allowedClients }) => [...deniedClients, ...allowedClients]),
+    ...clientLists(conditions),
+  ];
   const proxied = routes.flatMap(targetsOf).some(({ kind }) => kind === "proxy");
   const imports = [
     importApi(
       sortedImports([
+        lists.some(isAddressSet) && "AddressSet",
         methods.length + words.text.length > 0 && "ascii",
         (routes.some(hasClientRules) || looksAtClient(others)) && "type ClientAddress",
         others.length > 0 && "type ConditionRequest",
@@ -190,10 +196,11 @@ function allowsName({ symbol }: RouteIr): Name {
 /** The check of the client's address. */
 function emitAllows(route: RouteIr): Code {
   if (!hasClientRules(route)) return code``;
-  const rules = emitAddressFunction(allowsName(route), {
+  const rules = {
     denied: route.deniedClients,
     allowed: route.allowedClients,
     otherwise: route.allowedClients.length === 0,
-  });
-  return code`${rules}\n\n`;
+  };
+  const set = camel("clients", route.symbol);
+  return code`${emitAddressFunction(allowsName(route), rules, set)}\n\n`;
 }

@@ -1,12 +1,13 @@
 // generated/server.ts: settings of the server as a whole.
 
 import type { ServerIr, TlsIr } from "../ir/ir.ts";
-import { emitAddressFunction } from "./emit-addresses.ts";
+import { emitAddressFunction, isAddressSet } from "./emit-addresses.ts";
 import { REUSEPORT_PROGRAM } from "./emit-reuseport.ts";
 import { comment, importApi, inlineObject, objectArray, property } from "./layout.ts";
 import { type Code, code, indent, joinCode, Name } from "./text.ts";
 
 const IS_TRUSTED_PROXY = new Name("isTrustedProxy");
+const TRUSTED_PROXIES = new Name("trustedProxies");
 
 export function emitServer(server: ServerIr): Code {
   const listen = server.listen.map(
@@ -32,7 +33,11 @@ export function emitServer(server: ServerIr): Code {
     code`logging: {\n${indent(emitLogging(server))}\n},`,
     ...emitAdmin(server),
   ];
-  const names = [...(trusts ? [code`type ClientAddress`] : []), code`type ServerSettings`];
+  const names = [
+    isAddressSet(server.trustedProxies) && code`AddressSet`,
+    trusts && code`type ClientAddress`,
+    code`type ServerSettings`,
+  ];
   const program = balances
     ? code`\nimport { ${REUSEPORT_PROGRAM} } from "./reuseport.ts";`
     : code``;
@@ -93,6 +98,6 @@ function emitTrusted({ trustedProxies }: ServerIr): Code {
   const rules = { denied: [], allowed: trustedProxies, otherwise: false };
   return code`
 ${comment("server.trusted_proxies")}
-${emitAddressFunction(IS_TRUSTED_PROXY, rules)}
+${emitAddressFunction(IS_TRUSTED_PROXY, rules, TRUSTED_PROXIES)}
 `;
 }

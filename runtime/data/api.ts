@@ -4,6 +4,7 @@
 
 import type { ConditionRequest } from "./conditions.ts";
 
+export { AddressSet } from "./address-set.ts";
 export { ascii, bytesEqual, pathHasPrefix } from "./bytes.ts";
 export {
   type ConditionRequest,

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JudgedBar, judgeBars } from "./bars.ts";
 import type { BenchServer } from "./bench-server.ts";
+import { runClientsCase } from "./clients.ts";
 import { runCompileCase } from "./compile-time.ts";
 import { Fleet } from "./fleet.ts";
 import { runHandshakeCase } from "./handshakes.ts";
@@ -34,6 +35,7 @@ const OTHER_CASES: ReadonlyMap<string, OtherCase> = new Map([
   ["heap", heap],
   ["match", (_: Fleet, options: Options) => runMatchCase(options)],
   ["match-form", (_: Fleet, options: Options) => runMatchFormCase(options)],
+  ["clients", (_: Fleet, options: Options) => runClientsCase(options)],
   ["compile", (_: Fleet, options: Options) => runCompileCase(options)],
 ]);
 
