@@ -20,7 +20,8 @@ export interface KeyLines {
 const WHOLE = /^export const (?:matchRoute|server|upstreams|routes)\b/;
 const PROPERTY = /^( *)(\w+): ?(\{)?/;
 const ROUTE = /\b(?:route\.|PATH_)([A-Z][A-Z0-9_]*)/;
-const LIST_ITEM = /^ +\/\/ (denied: )?(.+)$/;
+/** A block of addresses: the comment above its compare, or its line in a set. */
+const LIST_ITEM = /^ +(?:\/\/ |")(denied: |not )?(.+?)(?:",)?$/;
 
 /** Tables whose keys the generated settings of the server hold, with their own name or without. */
 const SERVER_TABLES = ["server", "security", "performance", "logging", "tls", "admin"];
@@ -128,13 +129,16 @@ class KeyMapper {
   }
 
   #itemOf(block: KeyPath, isAllowed: boolean, text: string): Place | undefined {
-    const list = [...block, "security", isAllowed ? "allowed_ips" : "denied_ips"];
-    const values = list.reduce<unknown>(
-      (value, step) => (value as Record<string, unknown> | undefined)?.[step],
-      this.#checked.config,
-    );
-    const at = Array.isArray(values) ? values.indexOf(text) : -1;
-    return at < 0 ? undefined : placeAt([...list, at]);
+    const own = [...block, "security", isAllowed ? "allowed_ips" : "denied_ips"];
+    for (const list of [own, block]) {
+      const values = list.reduce<unknown>(
+        (value, step) => (value as Record<string, unknown> | undefined)?.[step],
+        this.#checked.config,
+      );
+      const at = Array.isArray(values) ? values.indexOf(text) : -1;
+      if (at >= 0) return placeAt([...list, at]);
+    }
+    return undefined;
   }
 }
 

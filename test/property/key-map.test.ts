@@ -63,14 +63,19 @@ for (const name of readdirSync(FOLDER)) {
   });
 }
 
-test("a setting, a rule and a match lead to their own keys", () => {
-  const { files, map } = mapped("every-key");
-  const keyOf = (path: string, part: string): string | undefined => {
+/** Asks for the key of the first line of a file that a text is part of. */
+function keysOf(name: string): (path: string, part: string) => string | undefined {
+  const { files, map } = mapped(name);
+  return (path, part) => {
     const lines = files.find((it) => it.path === path)!.text.split("\n");
     const at = lines.findIndex((line) => line.includes(part)) + 1;
     assert.ok(at > 0, part);
     return map[path]!.find(({ lines: [first, last] }) => first <= at && at <= last)?.key;
   };
+}
+
+test("a setting, a rule and a match lead to their own keys", () => {
+  const keyOf = keysOf("every-key");
   const route = 'path_routes."example.com"."/api/"';
   const routes = "generated/routes.ts";
   assert.equal(
@@ -89,4 +94,14 @@ test("a setting, a rule and a match lead to their own keys", () => {
     'upstreams."api pool".health_check.path',
   );
   assert.equal(keyOf(routes, "import * as upstream"), undefined);
+});
+
+test("a line of a set leads to its entry", () => {
+  const keyOf = keysOf("many-clients");
+  const security = 'path_routes."*"."/".security';
+  const routes = "generated/routes.ts";
+  assert.equal(keyOf(routes, "not 10.9.0.13"), `${security}.denied_ips[0]`);
+  assert.equal(keyOf(routes, "10.9.0.0/16"), `${security}.allowed_ips[1]`);
+  assert.equal(keyOf(routes, "clientsAny"), 'path_routes."*"."/"');
+  assert.equal(keyOf("generated/server.ts", "198.51.100.3"), "server.trusted_proxies[2]");
 });
