@@ -5,6 +5,7 @@ import { type KeyPath, printKeyPath } from "./1-read/key-path.ts";
 import type { CheckedConfig } from "./2-check/check.ts";
 import type { OutFile } from "./4-emit/emit.ts";
 import { comment } from "./4-emit/layout.ts";
+import { camel, constant } from "./4-emit/names.ts";
 import { LineMap } from "./diagnostics/span.ts";
 import type { Ir } from "./ir/ir.ts";
 
@@ -20,6 +21,7 @@ export interface KeyLines {
 const WHOLE = /^export const (?:matchRoute|server|upstreams|routes)\b/;
 const PROPERTY = /^( *)(\w+): ?(\{)?/;
 const ROUTE = /\b(?:route\.|PATH_)([A-Z][A-Z0-9_]*)/;
+const HOST = /\b(?:HOST_[A-Z0-9_]+|match[A-Z0-9]\w*)/;
 /** A block of addresses: the comment above its compare, or its line in a set. */
 const LIST_ITEM = /^ +(?:\/\/ |")(denied: |not )?(.+?)(?:",)?$/;
 
@@ -63,7 +65,10 @@ class KeyMapper {
   /** Places by the name of their route. */
   readonly #routes: ReadonlyMap<string, Place>;
 
-  constructor({ routes }: Ir, checked: CheckedConfig) {
+  /** Places by what the matcher calls their host, as a constant or as a function. */
+  readonly #hosts: ReadonlyMap<string, Place>;
+
+  constructor({ routes, hosts }: Ir, checked: CheckedConfig) {
     this.#checked = checked;
     const paths = checked.locator.paths().filter((path) => path.length <= 3);
     const byKey = new Map(
@@ -77,6 +82,13 @@ class KeyMapper {
       routes.flatMap(({ symbol, key }) => {
         const place = byKey.get(key);
         return place === undefined ? [] : [[symbol, place] as const];
+      }),
+    );
+    this.#hosts = new Map(
+      hosts.flatMap(({ symbol, key }) => {
+        const place = byKey.get(key);
+        const names = [constant("HOST", symbol), camel("match", symbol)];
+        return place === undefined ? [] : names.map(({ text }) => [text, place] as const);
       }),
     );
   }
@@ -110,6 +122,8 @@ class KeyMapper {
   ): Place | undefined {
     const route = ROUTE.exec(line)?.[1];
     if (route !== undefined) return this.#routes.get(route) ?? block;
+    const host = HOST.exec(line)?.[0];
+    if (host !== undefined) return this.#hosts.get(host) ?? block;
     if (name !== undefined) return this.#keyNamed(snake(name), block?.path, table) ?? block;
     const [, denied, text] = LIST_ITEM.exec(line) ?? [];
     if (text !== undefined && block !== undefined) {

@@ -87,6 +87,9 @@ test("a setting, a rule and a match lead to their own keys", () => {
   assert.equal(keyOf(routes, "allowedMethods: "), `${route}.security.allowed_methods`);
   assert.equal(keyOf("generated/match.ts", "return route.EXAMPLE_COM_API;"), route);
   assert.equal(keyOf("generated/match.ts", "PATH_EXAMPLE_COM_API = "), route);
+  const host = 'path_routes."example.com"';
+  assert.equal(keyOf("generated/match.ts", "hostEnd, HOST_EXAMPLE_COM"), host);
+  assert.equal(keyOf("generated/match.ts", "return matchExampleCom("), host);
   assert.equal(keyOf("generated/server.ts", "accessLog: true"), "logging.access_log");
   assert.equal(keyOf("generated/server.ts", "shutdownTimeoutSecs"), "server.shutdown_timeout_secs");
   assert.equal(
