@@ -15,10 +15,20 @@ const PREFIXES_MAX = 24;
 /** How requests are matched: `compares` or a `table`; `auto` takes the faster. */
 export type MatchForm = "auto" | "compares" | "table";
 
-export function emitMatch(hosts: readonly HostIr[], form: MatchForm): Code {
+/** Says why the form is as it is: where it changes, so does the whole file. */
+export function matchPurpose(hosts: readonly HostIr[], form: MatchForm): string {
+  if (!isTable(hosts, form)) return "Which route takes a request.";
+  return `Which route takes a request: a table, for more than ${HOSTS_MAX} hosts, or prefixes of a host.`;
+}
+
+function isTable(hosts: readonly HostIr[], form: MatchForm): boolean {
   const small =
     hosts.length <= HOSTS_MAX && hosts.every(({ routes }) => routes.length <= PREFIXES_MAX);
-  if (form === "table" || (form === "auto" && !small)) return emitTable(hosts);
+  return form === "table" || (form === "auto" && !small);
+}
+
+export function emitMatch(hosts: readonly HostIr[], form: MatchForm): Code {
+  if (isTable(hosts, form)) return emitTable(hosts);
   return hosts.length === 0 ? emitNothing() : emitCompares(hosts);
 }
 
@@ -77,7 +87,7 @@ function emitCompares(hosts: readonly HostIr[]): Code {
     needsNone && code`ROUTE_NONE`,
   ]);
   const body = [
-    ...emitExactHosts(exact),
+    ...exact.map(emitExactHost),
     ...below.map(emitHostBelow),
     any ? emitHit(any) : code`return ROUTE_NONE;`,
   ];
@@ -150,23 +160,11 @@ function emitHit(host: HostIr): Code {
   return code`return ${camel("match", host.symbol)}(bytes, pathStart, pathEnd);`;
 }
 
-function emitExactHosts(hosts: readonly HostIr[]): Code[] {
-  const checks = hosts.map((host) => {
-    const name = constant("HOST", host.symbol);
-    return {
-      length: host.pattern.length,
-      check: code`if (bytesEqual(bytes, hostStart, hostEnd, ${name})) {
+/** The compare of bytes begins with their number, so that most hosts cost no more than that. */
+function emitExactHost(host: HostIr): Code {
+  return code`if (bytesEqual(bytes, hostStart, hostEnd, ${constant("HOST", host.symbol)})) {
   ${emitHit(host)}
-}`,
-    };
-  });
-  if (checks.length < 3) return checks.map(({ check }) => check);
-  const lengths = [...new Set(checks.map(({ length }) => length))].sort((a, b) => a - b);
-  const cases = lengths.map((length) => {
-    const same = checks.filter((check) => check.length === length).map(({ check }) => check);
-    return code`case ${length}:\n${indent(joinCode([...same, code`break;`]))}`;
-  });
-  return [code`switch (hostEnd - hostStart) {\n${indent(joinCode(cases))}\n}`];
+}`;
 }
 
 /** At least one byte has to stand before the dot. */

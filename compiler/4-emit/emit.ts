@@ -2,7 +2,7 @@
 // emitter prints, in the IR's order.
 
 import type { Ir } from "../ir/ir.ts";
-import { emitMatch, type MatchForm } from "./emit-match.ts";
+import { emitMatch, type MatchForm, matchPurpose } from "./emit-match.ts";
 import { emitReuseport, emitReuseportListing } from "./emit-reuseport.ts";
 import { emitRoutes } from "./emit-routes.ts";
 import { emitServer } from "./emit-server.ts";
@@ -21,13 +21,9 @@ export interface EmitOptions {
 }
 
 /** The generated files, sorted by path. */
-export function emit(ir: Ir, options: EmitOptions = {}): OutFile[] {
+export function emit(ir: Ir, { matchForm = "auto" }: EmitOptions = {}): OutFile[] {
   return [
-    outFile(
-      "match.ts",
-      "Which route takes a request.",
-      emitMatch(ir.hosts, options.matchForm ?? "auto"),
-    ),
+    outFile("match.ts", matchPurpose(ir.hosts, matchForm), emitMatch(ir.hosts, matchForm)),
     outFile("program.ts", "The whole configuration, as the runtime takes it.", emitProgram()),
     ...reuseportFiles(ir),
     outFile(

@@ -66,10 +66,17 @@ test("a route in the middle of a large table changes at most 15 lines", () => {
 const BASE = readFileSync(join(FOLDER, "limit-clients", "after.toml"), "utf8");
 const SEARCH = '[path_routes."example.com"."/search"]\ntype = "Proxy"\nupstream = "search"\n';
 const APP = '[upstreams.app]\nservers = ["http://10.0.0.1:8000", "http://10.0.0.2:8000"]\n';
+const SHOP_FIND =
+  '[path_routes."shop.example.com"."/find"]\ntype = "Proxy"\nupstream = "search"\n';
+const SHOP_URL =
+  '[path_routes."shop.example.com"."/pay"]\ntype = "Proxy"\nurl = "https://pay.example/v1/"\n';
+const SECURITY =
+  'security = { allowed_ips = ["10.0.0.0/8", "2001:db8::/32"], denied_ips = ["10.0.0.13"] }\n';
+const OPEN = BASE.replace(SECURITY, "");
 const ROUTE_API = 'path_routes."example.com"."/api"';
 
 /** Edits of one thing: what is replaced by what, and the keys whose lines are its own. */
-const SINGLE_EDITS: readonly (readonly [string, string, string, readonly string[]])[] = [
+const SINGLE_EDITS: readonly (readonly [string, string | RegExp, string, readonly string[]])[] = [
   ["a route", SEARCH, "", ['path_routes."example.com"."/search"']],
   [
     "the name of a route",
@@ -81,6 +88,25 @@ const SINGLE_EDITS: readonly (readonly [string, string, string, readonly string[
   ["a server", '"http://10.0.0.2:8000"', '"http://10.0.0.9:8000"', ["upstreams.app"]],
   ["an ACL entry", '"10.0.0.0/8", ', "", [ROUTE_API]],
   ["the text of an ACL entry", '"10.0.0.13"', '"10.0.0.14"', [ROUTE_API]],
+  ["a route to a url", SHOP_FIND, SHOP_FIND + SHOP_URL, ['path_routes."shop.example.com"."/pay"']],
+  [
+    "the name of a host",
+    /shop/g,
+    "store",
+    ['path_routes."shop.example.com"', 'path_routes."store.example.com"'],
+  ],
+  [
+    "an upstream with the routes to it",
+    BASE,
+    BASE.replace(/\[upstreams.search\]\n.*\n/, "").replace(SEARCH, "").replace(SHOP_FIND, ""),
+    [
+      "upstreams.search",
+      'path_routes."example.com"."/search"',
+      // Its host is left with one route, and needs no function to choose among them.
+      'path_routes."shop.example.com"',
+    ],
+  ],
+  ["methods of a route", SECURITY, SECURITY.replace("{", '{ allowed_methods = ["GET"],'), [ROUTE_API]],
   ["a denied address", 'denied_ips = ["10.0.0.13"]', 'denied_ips = ["10.0.0.13", "10.9.0.0/16"]', [ROUTE_API]],
 ];
 
@@ -120,6 +146,27 @@ for (const [what, from, to, own] of SINGLE_EDITS) {
     }
   });
 }
+
+test("the first rule of clients changes its own lines and the line of imports", () => {
+  for (const others of [otherLines(OPEN, BASE, [ROUTE_API]), otherLines(BASE, OPEN, [ROUTE_API])]) {
+    assert.ok(others.length > 0 && others.length <= OTHER_LINES_MAX, others.join("\n"));
+    assert.ok(others.every((line) => line.startsWith("import type {")));
+  }
+});
+
+test("each host more changes its own lines alone, until there are more than 24", () => {
+  const routeToml = (index: number) =>
+    `[path_routes."h${String.fromCharCode(97 + index)}.example.com"."/"]\npath = "/srv"\n`;
+  const config = (count: number) =>
+    `[server]\nlisten = "127.0.0.1:80"\n${Array.from({ length: count }, (_, at) => routeToml(at)).join("")}`;
+  for (let count = 1; count < 24; count++) {
+    const own = [`path_routes."h${String.fromCharCode(97 + count)}.example.com"`];
+    const others = otherLines(config(count), config(count + 1), own);
+    assert.ok(others.length <= OTHER_LINES_MAX, `${count}:\n${others.join("\n")}`);
+  }
+  const table = compileText(config(25)).get("generated/match.ts")!;
+  assert.match(table, /^\/\/ .*: a table, for more than 24 hosts/);
+});
 
 test("a new name of an upstream changes its lines, and one in each route that uses it", () => {
   const after = BASE.replaceAll("upstreams.app]", "upstreams.backend]").replaceAll('"app"', '"backend"');

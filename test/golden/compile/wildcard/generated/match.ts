@@ -61,22 +61,14 @@ function matchAnyExampleCom(bytes: Uint8Array, pathStart: number, pathEnd: numbe
 }
 
 export const matchRoute: MatchRoute = (bytes, hostStart, hostEnd, pathStart, pathEnd) => {
-  switch (hostEnd - hostStart) {
-    case 3:
-      if (bytesEqual(bytes, hostStart, hostEnd, HOST_1)) {
-        return route._1;
-      }
-      break;
-    case 15:
-      if (bytesEqual(bytes, hostStart, hostEnd, HOST_WWW_EXAMPLE_COM)) {
-        return matchWwwExampleCom(bytes, pathStart, pathEnd);
-      }
-      break;
-    case 50:
-      if (bytesEqual(bytes, hostStart, hostEnd, HOST_A_RATHER_LONG_NAME_OF_A_CUSTOME_90AB3FD5)) {
-        return matchARatherLongNameOfACustome90ab3fd5(bytes, pathStart, pathEnd);
-      }
-      break;
+  if (bytesEqual(bytes, hostStart, hostEnd, HOST_1)) {
+    return route._1;
+  }
+  if (bytesEqual(bytes, hostStart, hostEnd, HOST_A_RATHER_LONG_NAME_OF_A_CUSTOME_90AB3FD5)) {
+    return matchARatherLongNameOfACustome90ab3fd5(bytes, pathStart, pathEnd);
+  }
+  if (bytesEqual(bytes, hostStart, hostEnd, HOST_WWW_EXAMPLE_COM)) {
+    return matchWwwExampleCom(bytes, pathStart, pathEnd);
   }
   if (
     hostEnd - hostStart > 57 &&
