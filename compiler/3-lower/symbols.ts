@@ -1,6 +1,14 @@
 // Names of constants in the generated text, made from config keys so that they stay the same when
 // other entries come and go.
 
+import { compareCodeUnits } from "../ir/host-pattern.ts";
+
+interface Named {
+  readonly id: string;
+  /** What the name is made of. */
+  readonly words: string;
+}
+
 /** Longer symbols are cut, so that a line of generated code keeps within 100 columns. */
 const SYMBOL_LENGTH_MAX = 40;
 const HASH_LENGTH = 8;
@@ -13,29 +21,37 @@ export interface SymbolOptions {
 
 /**
  * One constant name for each id (ids are distinct): upper case, other characters turned into "_".
- * Names differ by more than underscores, so that their camel-case forms are distinct as well. Ids
- * that would get the same name or a cut one get a short hash of the id behind it; all of them, so
- * that a name does not depend on which came first.
+ * Names differ by more than underscores, so that their camel-case forms are distinct as well. Of
+ * ids that would get the same name, the plainest keeps it, whichever came first; the others, and
+ * those that would get a cut name, get a short hash of the id behind it.
  */
 export function assignSymbols(
-  ids: readonly { id: string; words: string }[],
+  ids: readonly Named[],
   { lengthMax = SYMBOL_LENGTH_MAX, reserved = [] }: SymbolOptions = {},
 ): Map<string, string> {
-  const uses = new Map<string, number>(reserved.map((symbol) => [symbol, 1]));
-  for (const { words } of ids) {
-    const bare = withoutUnderscores(plainSymbol(words));
-    uses.set(bare, (uses.get(bare) ?? 0) + 1);
+  const keepers = new Map<string, Named | null>(reserved.map((symbol) => [symbol, null]));
+  for (const named of ids) {
+    const bare = withoutUnderscores(plainSymbol(named.words));
+    const other = keepers.get(bare);
+    if (other === undefined || (other !== null && isPlainer(named, other)))
+      keepers.set(bare, named);
   }
-  const taken = new Set(uses.keys());
+  const taken = new Set(keepers.keys());
   const symbols = new Map<string, string>();
   for (const { id, words } of ids) {
     const plain = plainSymbol(words);
-    const unique = uses.get(withoutUnderscores(plain)) === 1 && plain.length <= lengthMax;
-    const symbol = unique ? plain : hashedSymbol(plain, id, taken, lengthMax);
+    const keeps = keepers.get(withoutUnderscores(plain))?.id === id && plain.length <= lengthMax;
+    const symbol = keeps ? plain : hashedSymbol(plain, id, taken, lengthMax);
     taken.add(withoutUnderscores(symbol));
     symbols.set(id, symbol);
   }
   return symbols;
+}
+
+/** Dots and slashes are what names are made of; every other character could as well be one. */
+function isPlainer(a: Named, b: Named): boolean {
+  const odd = ({ words }: Named): number => words.replace(/[A-Za-z0-9./]+/g, "").length;
+  return (odd(a) - odd(b) || compareCodeUnits(a.id, b.id)) < 0;
 }
 
 function withoutUnderscores(symbol: string): string {

@@ -106,6 +106,12 @@ const SINGLE_EDITS: readonly (readonly [string, string | RegExp, string, readonl
       'path_routes."shop.example.com"',
     ],
   ],
+  [
+    "a route that would get the name of another",
+    SEARCH,
+    `${SEARCH}[path_routes."example.com"."/api_"]\npath = "/srv"\n`,
+    ['path_routes."example.com"."/api_"'],
+  ],
   ["methods of a route", SECURITY, SECURITY.replace("{", '{ allowed_methods = ["GET"],'), [ROUTE_API]],
   ["a denied address", 'denied_ips = ["10.0.0.13"]', 'denied_ips = ["10.0.0.13", "10.9.0.0/16"]', [ROUTE_API]],
 ];

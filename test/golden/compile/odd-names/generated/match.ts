@@ -21,7 +21,7 @@ const PATH_EXAMPLE_COM_A_PREFIX_THAT_IS_LO_CD3D9CC7 = ascii(
 const PATH_EXAMPLE_COM_USER_C3_A9_Y = ascii("/~user/%C3%A9//y");
 const PATH_EXAMPLE_COM_C3_BC = ascii("/%C3%BC");
 const PATH_EXAMPLE_COM_API_V1_E70EDB25 = ascii("/api-v1");
-const PATH_EXAMPLE_COM_API_V1_05F382E7 = ascii("/api/v1");
+const PATH_EXAMPLE_COM_API_V1 = ascii("/api/v1");
 
 function matchExampleCom(bytes: Uint8Array, pathStart: number, pathEnd: number): number {
   if (pathHasPrefix(bytes, pathStart, pathEnd, PATH_EXAMPLE_COM_A_PREFIX_THAT_IS_LO_CD3D9CC7)) {
@@ -36,8 +36,8 @@ function matchExampleCom(bytes: Uint8Array, pathStart: number, pathEnd: number):
   if (pathHasPrefix(bytes, pathStart, pathEnd, PATH_EXAMPLE_COM_API_V1_E70EDB25)) {
     return route.EXAMPLE_COM_API_V1_E70EDB25;
   }
-  if (pathHasPrefix(bytes, pathStart, pathEnd, PATH_EXAMPLE_COM_API_V1_05F382E7)) {
-    return route.EXAMPLE_COM_API_V1_05F382E7;
+  if (pathHasPrefix(bytes, pathStart, pathEnd, PATH_EXAMPLE_COM_API_V1)) {
+    return route.EXAMPLE_COM_API_V1;
   }
   return ROUTE_NONE;
 }
@@ -54,7 +54,7 @@ function matchRoute321abf1e(bytes: Uint8Array, pathStart: number, pathEnd: numbe
 }
 
 // path_routes."*.example.com"
-const HOST_ANY_EXAMPLE_COM_459E0F6A = ascii(".example.com");
+const HOST_ANY_EXAMPLE_COM = ascii(".example.com");
 
 export const matchRoute: MatchRoute = (bytes, hostStart, hostEnd, pathStart, pathEnd) => {
   switch (hostEnd - hostStart) {
@@ -74,11 +74,8 @@ export const matchRoute: MatchRoute = (bytes, hostStart, hostEnd, pathStart, pat
       }
       break;
   }
-  if (
-    hostEnd - hostStart > 12 &&
-    bytesEqual(bytes, hostEnd - 12, hostEnd, HOST_ANY_EXAMPLE_COM_459E0F6A)
-  ) {
-    return route.ANY_EXAMPLE_COM_218589A5;
+  if (hostEnd - hostStart > 12 && bytesEqual(bytes, hostEnd - 12, hostEnd, HOST_ANY_EXAMPLE_COM)) {
+    return route.ANY_EXAMPLE_COM;
   }
   return ROUTE_NONE;
 };

@@ -34,7 +34,7 @@ const limits: RouteLimits = {
 const methodEquals10601994 = ascii("EQUALS");
 
 // path_routes."*.example.com"."/"
-export const ANY_EXAMPLE_COM_218589A5 = add({
+export const ANY_EXAMPLE_COM = add({
   kind: "file",
   key: 'path_routes."*.example.com"."/"',
   prefix: "",
@@ -109,7 +109,7 @@ export const EXAMPLE_COM_API_V1_E70EDB25 = add({
 });
 
 // path_routes."Example.COM."."/api/v1"
-export const EXAMPLE_COM_API_V1_05F382E7 = add({
+export const EXAMPLE_COM_API_V1 = add({
   kind: "file",
   key: 'path_routes."Example.COM."."/api/v1"',
   prefix: "/api/v1",
