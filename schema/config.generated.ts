@@ -14,7 +14,7 @@ export interface Config {
   readonly host_routes?: Readonly<Record<string, Route>>;
   /** Routes by host name, then by path prefix. The longest prefix wins. Absent: there are none. */
   readonly path_routes?: Readonly<Record<string, Readonly<Record<string, Route>>>>;
-  /** Expectations about this configuration, checked by `zproxy test`. Absent: there are none. */
+  /** Expectations about this configuration, checked by `zproxy test`, together with those in `config.test.toml` beside it. Absent: there are none. */
   readonly tests?: readonly RouteTest[];
 }
 

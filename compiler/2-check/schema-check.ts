@@ -32,23 +32,39 @@ export interface SchemaResult {
   readonly refused: readonly KeyPath[];
 }
 
-let validator: ValidateFunction | undefined;
+const validators = new Map<SchemaNode, ValidateFunction>();
 
-function validate(values: PlainTable): ErrorObject[] {
-  validator ??= new Ajv({
-    strict: true,
-    allErrors: true,
-    verbose: true,
-    allowUnionTypes: true,
-    keywords: EDITOR_KEYWORDS,
-  }).compile(schema);
+function validate(node: SchemaNode, values: PlainTable): ErrorObject[] {
+  const known = validators.get(node);
+  const validator =
+    known ??
+    new Ajv({
+      strict: true,
+      allErrors: true,
+      verbose: true,
+      allowUnionTypes: true,
+      keywords: EDITOR_KEYWORDS,
+    }).compile(node);
+  if (known === undefined) validators.set(node, validator);
   return validator(values) ? [] : (validator.errors ?? []);
 }
 
+const CONFIG_SCHEMA = schema as SchemaNode;
+
 /** Reports what the schema refuses, and returns the rest for the rules. */
 export function checkSchema(values: TomlTable, locator: Locator, report: Report): SchemaResult {
+  return checkAgainst(CONFIG_SCHEMA, values, locator, report);
+}
+
+/** The same for a schema that is a part of a configuration's. */
+export function checkAgainst(
+  node: SchemaNode,
+  values: TomlTable,
+  locator: Locator,
+  report: Report,
+): SchemaResult {
   const plain = plainValue(values) as PlainTable;
-  const errors = validate(plain).map((error) => schemaError(error, values));
+  const errors = validate(node, plain).map((error) => schemaError(error, values));
   const told = explained(errors);
   for (const error of told) describeSchemaError(error, locator, report);
   const refused = told.map(culprit);

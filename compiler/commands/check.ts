@@ -2,6 +2,7 @@
 
 import { countFacts, factsDocument, formatFacts } from "../../runtime/control/host-fact.ts";
 import { checkSource } from "../2-check/check.ts";
+import { checkTestFile } from "../2-check/check-test-file.ts";
 import { BundleError, findAddon } from "../bundle.ts";
 import { compile } from "../compile.ts";
 import { formatNames } from "../diagnostics/formats.ts";
@@ -16,6 +17,7 @@ import {
   parseCommandLine,
   printDiagnostics,
   readConfig,
+  readTestsBeside,
   UsageError,
 } from "./command.ts";
 
@@ -23,7 +25,8 @@ export const checkCommand: Command = {
   summary: "say what is wrong with a configuration",
   help: `zproxy check [config.toml] [--format FORMAT] [--host] [--deny-warnings]
 
-Reports every mistake at once, with its place and what to do. "-" reads standard input.
+Reports every mistake at once, with its place and what to do, in config.test.toml beside it as
+well. "-" reads standard input.
 
   --format FORMAT    text (default); json; sarif, version 2.1.0; github, annotations of a workflow
   --host             look at this machine as well: kernel, limits, ports, user, certificates, paths,
@@ -46,12 +49,17 @@ Exit status: 0 nothing wrong, 1 the configuration or the machine has mistakes, 2
       throw new UsageError(`--host goes with --format text or json, not ${format}`);
     }
     const source = readConfig(file);
-    const { diagnostics, checked } = checkSource(source);
+    const { diagnostics: own, checked } = checkSource(source);
+    const beside = readTestsBeside(file);
+    const tests = beside === undefined ? [] : checkTestFile(beside, checked).diagnostics;
+    const diagnostics = [...own, ...tests];
     // There is no server to ask about while the configuration has mistakes.
     const facts = values.host && checked !== undefined ? await hostFacts(source) : [];
     const host = countFacts(facts);
     if (facts.length > 0 && format === "json") {
-      process.stdout.write(formatJson(source, diagnostics, { host: factsDocument(facts) }));
+      process.stdout.write(
+        formatJson(source, diagnostics, { also: { host: factsDocument(facts) } }),
+      );
     } else {
       printDiagnostics(source, diagnostics, process.stdout, format);
       if (facts.length > 0) process.stdout.write(formatFacts(facts));

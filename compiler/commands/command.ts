@@ -1,6 +1,6 @@
 // What the commands have in common.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { type FormatName, formats } from "../diagnostics/formats.ts";
@@ -46,8 +46,24 @@ export function parseArguments<const T extends Options>(args: string[], options:
   }
 }
 
+/** What a file of tests is called that stands beside `config.toml`. */
+const TEST_FILE = ".test.toml";
+
+/** The tests beside a configuration file; undefined when there are none. */
+export function readTestsBeside(file: string): Source | undefined {
+  const beside = file.replace(/\.toml$/, TEST_FILE);
+  return beside === file || !existsSync(beside) ? undefined : readText(beside);
+}
+
 /** Reads a configuration file; "-" is standard input. */
 export function readConfig(file: string): Source {
+  if (!file.endsWith(TEST_FILE)) return readText(file);
+  const config = file.replace(TEST_FILE, ".toml");
+  throw new UsageError(`${file} holds tests of ${config}: name that one, they are read with it`);
+}
+
+/** Reads a file of TOML, whatever it holds. */
+export function readText(file: string): Source {
   try {
     const text = readFileSync(file === "-" ? 0 : file, "utf8");
     return { path: file === "-" ? "<stdin>" : file, text };

@@ -10,7 +10,7 @@ import {
   EXIT_OK,
   parseCommandLine,
   printDiagnostics,
-  readConfig,
+  readText,
 } from "./command.ts";
 
 export const fmtCommand: Command = {
@@ -27,7 +27,7 @@ Exit status: 0 laid out, 1 it would change or is not TOML, 2 the command line ha
 `,
   async run(args) {
     const { values, file } = parseCommandLine(args, { check: { type: "boolean", default: false } });
-    const source = readConfig(file);
+    const source = readText(file);
     const report = new Report();
     if (readSource(source, report) === undefined) {
       printDiagnostics(source, report.sorted(), process.stderr);

@@ -1,12 +1,15 @@
 // zproxy schema: what a configuration may hold, for editors.
 
-import schema from "../../schema/config.schema.json" with { type: "json" };
+import root from "../../schema/config.schema.json" with { type: "json" };
 import type { SchemaNode } from "../../schema/schema-node.ts";
+import { testFileSchema } from "../../schema/test-file.ts";
 import { type Command, EXIT_OK, parseArguments, UsageError } from "./command.ts";
+
+const schema = root as SchemaNode;
 
 export const schemaCommand: Command = {
   summary: "print the JSON Schema of configurations",
-  help: `zproxy schema
+  help: `zproxy schema [--tests]
 
 Prints the schema that configurations are checked against (JSON Schema draft-07), with titles,
 descriptions, defaults and examples. Save it beside a configuration whose first line is
@@ -15,18 +18,26 @@ descriptions, defaults and examples. Save it beside a configuration whose first 
 
 and editors with a TOML language server complete keys and explain them.
 
+  --tests    the schema of config.test.toml, a file of tests beside a configuration
+
 Exit status: 0.
 `,
   async run(args) {
-    const { positionals } = parseArguments(args, {});
+    const { values, positionals } = parseArguments(args, {
+      tests: { type: "boolean", default: false },
+    });
     if (positionals.length > 0) throw new UsageError("schema takes no file");
-    process.stdout.write(schemaText());
+    process.stdout.write(values.tests ? printSchema(testFileSchema(schema)) : schemaText());
     return EXIT_OK;
   },
 };
 
 export function schemaText(): string {
-  return `${JSON.stringify(withTaploTexts(schema), null, 2)}\n`;
+  return printSchema(schema);
+}
+
+function printSchema(node: object): string {
+  return `${JSON.stringify(withTaploTexts(node), null, 2)}\n`;
 }
 
 /**

@@ -1,7 +1,7 @@
 // A mistake in the configuration, as plain data.
 
 import type { Code } from "./registry.ts";
-import type { Span } from "./span.ts";
+import type { Source, Span } from "./span.ts";
 
 /** An error forbids compiling, a warning may; a note only says what is easily overlooked. */
 export type Severity = "error" | "warning" | "note";
@@ -29,6 +29,8 @@ export interface Diagnostic {
   /** What to do, as an instruction. */
   readonly hint?: string;
   readonly fix?: Fix;
+  /** The text that its spans lie in; absent: the configuration's. */
+  readonly source?: Source;
 }
 
 /** True when a list of diagnostics forbids compiling. */

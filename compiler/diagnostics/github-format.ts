@@ -3,7 +3,7 @@
 
 import type { Diagnostic, Severity } from "./diagnostic.ts";
 import { rangeOf } from "./json-format.ts";
-import { LineMap, type Source } from "./span.ts";
+import { type Source, Sources } from "./span.ts";
 
 const COMMANDS: Readonly<Record<Severity, string>> = {
   error: "error",
@@ -13,11 +13,12 @@ const COMMANDS: Readonly<Record<Severity, string>> = {
 
 /** One command a line; "" when there are none. */
 export function formatGithub(source: Source, diagnostics: readonly Diagnostic[]): string {
-  const lines = new LineMap(source.text);
-  return diagnostics.map((it) => `${command(source, lines, it)}\n`).join("");
+  const sources = new Sources(source);
+  return diagnostics.map((it) => `${command(sources, it)}\n`).join("");
 }
 
-function command(source: Source, lines: LineMap, it: Diagnostic): string {
+function command(sources: Sources, it: Diagnostic): string {
+  const { source, lines } = sources.of(it);
   const { line, column, endLine, endColumn } = rangeOf(lines, it.span);
   const properties = [
     ["file", source.path],

@@ -2,7 +2,7 @@
 
 import type { Diagnostic, Fix, Label } from "./diagnostic.ts";
 import { type Code, type Params, registry } from "./registry.ts";
-import type { Span } from "./span.ts";
+import type { Source, Span } from "./span.ts";
 
 /** What a rule may add to a diagnostic; `hint` replaces the hint of the registry. */
 export interface Extra {
@@ -20,6 +20,12 @@ interface Wording<P> {
 
 export class Report {
   readonly #found: Diagnostic[] = [];
+  readonly #source: { readonly source?: Source };
+
+  /** `source`: the text that is reported on, when it is not the configuration. */
+  constructor(source?: Source) {
+    this.#source = source === undefined ? {} : { source };
+  }
 
   /** Adds one diagnostic; its wording comes from the registry and `params`. */
   add<C extends Code>(code: C, span: Span, params: Params<C>, extra: Extra = {}): void {
@@ -30,6 +36,7 @@ export class Report {
       message: wording.message(params),
       span,
       hint: wording.hint(params),
+      ...this.#source,
       ...extra,
     });
   }

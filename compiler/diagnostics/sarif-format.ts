@@ -4,7 +4,7 @@ import type { Diagnostic, Fix, Severity } from "./diagnostic.ts";
 import { printable } from "./display-width.ts";
 import { rangeOf } from "./json-format.ts";
 import { type Code, registry } from "./registry.ts";
-import { LineMap, type Source, type Span } from "./span.ts";
+import { type LineMap, type Source, Sources, type Span } from "./span.ts";
 
 /** SARIF's words for how bad it is happen to be ours. */
 const LEVELS: Readonly<Record<Severity, string>> = {
@@ -15,9 +15,9 @@ const LEVELS: Readonly<Record<Severity, string>> = {
 
 /** One log with one run, the rules in it those that have a result. */
 export function formatSarif(source: Source, diagnostics: readonly Diagnostic[]): string {
-  const lines = new LineMap(source.text);
+  const sources = new Sources(source);
+  const texts = [...new Set([source, ...diagnostics.map((it) => sources.of(it).source)])];
   const codes = [...new Set(diagnostics.map(({ code }) => code))].sort();
-  const artifactLocation = { uri: uriOf(source.path) };
   const log = {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",
     version: "2.1.0",
@@ -25,8 +25,8 @@ export function formatSarif(source: Source, diagnostics: readonly Diagnostic[]):
       {
         tool: { driver: { name: "zproxy", rules: codes.map(rule) } },
         columnKind: "utf16CodeUnits",
-        artifacts: [{ location: artifactLocation }],
-        results: diagnostics.map((it) => result(it, codes, lines, artifactLocation)),
+        artifacts: texts.map((it) => ({ location: locationOf(it) })),
+        results: diagnostics.map((it) => result(it, codes, sources)),
       },
     ],
   };
@@ -56,12 +56,13 @@ interface ArtifactLocation {
   readonly uri: string;
 }
 
-function result(
-  it: Diagnostic,
-  codes: readonly Code[],
-  lines: LineMap,
-  artifactLocation: ArtifactLocation,
-) {
+function locationOf({ path }: Source): ArtifactLocation {
+  return { uri: uriOf(path) };
+}
+
+function result(it: Diagnostic, codes: readonly Code[], sources: Sources) {
+  const { source, lines } = sources.of(it);
+  const artifactLocation = locationOf(source);
   const hint = it.hint === undefined ? "" : `\n${it.hint}`;
   const place = (span: Span) => ({
     physicalLocation: { artifactLocation, region: region(lines, span) },

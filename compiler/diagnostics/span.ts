@@ -13,6 +13,23 @@ export interface Source {
   readonly text: string;
 }
 
+/** The texts that a list of diagnostics is about, each with its lines. */
+export class Sources {
+  readonly #main: Source;
+  readonly #lines = new Map<Source, LineMap>();
+
+  /** `main` is that of diagnostics that name none. */
+  constructor(main: Source) {
+    this.#main = main;
+  }
+
+  of({ source = this.#main }: { readonly source?: Source }): { source: Source; lines: LineMap } {
+    const lines = this.#lines.get(source) ?? new LineMap(source.text);
+    this.#lines.set(source, lines);
+    return { source, lines };
+  }
+}
+
 /** A position as people count: both from 1, the column in UTF-16 code units. */
 export interface Position {
   readonly line: number;

@@ -3,7 +3,7 @@
 import type { Diagnostic } from "./diagnostic.ts";
 import { printable } from "./display-width.ts";
 import { frameLines, type Mark, type Paint } from "./source-frame.ts";
-import { LineMap, type Source } from "./span.ts";
+import { type Source, Sources } from "./span.ts";
 
 export interface TextOptions {
   /** Use terminal colours; the caller knows whether the output is a terminal. */
@@ -27,8 +27,8 @@ export function formatText(
   options: TextOptions = {},
 ): string {
   if (diagnostics.length === 0) return "";
-  const lines = new LineMap(source.text);
-  const blocks = diagnostics.map((it) => block(source, lines, it, options.color === true));
+  const sources = new Sources(source);
+  const blocks = diagnostics.map((it) => block(sources, it, options.color === true));
   return `${[...blocks, `${countText(diagnostics)}\n`].join("\n")}`;
 }
 
@@ -45,9 +45,10 @@ function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
-function block(source: Source, lines: LineMap, it: Diagnostic, color: boolean): string {
+function block(sources: Sources, it: Diagnostic, color: boolean): string {
   const paint = (style: keyof typeof STYLES, text: string): string =>
     color ? `\x1b[${STYLES[style]}m${text}\x1b[0m` : text;
+  const { source, lines } = sources.of(it);
   const { line, column } = lines.position(it.span.start);
   const place = `${printable(source.path)}:${line}:${column}`;
   const title = `${paint(it.severity, it.severity)}: ${printable(it.message)} [${it.code}]`;

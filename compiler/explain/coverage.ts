@@ -1,9 +1,10 @@
-// Which routes and rules the tests of a configuration reach. A rule is reached when it decided:
-// the block that denied or allowed a client, the method that passed, the refusal of all others.
+// Which routes, rules and limits the tests of a configuration reach. A rule is reached when it
+// decided: the block that denied or allowed a client, the method that passed, the refusal of all
+// others; a limit on sizes when it refused.
 
 import { OWN_TARGET } from "../2-check/rules/conditions.ts";
-import type { Ir, RouteIr } from "../ir/ir.ts";
-import { type Decision, decidingBlock } from "./decision.ts";
+import type { Ir, RouteIr, RouteLimitsIr } from "../ir/ir.ts";
+import { type Check, type Decision, decidingBlock } from "./decision.ts";
 
 export interface CoveredItem {
   /** How the configuration calls it. */
@@ -14,6 +15,8 @@ export interface CoveredItem {
 export interface Coverage {
   readonly routes: readonly CoveredItem[];
   readonly rules: readonly CoveredItem[];
+  /** Those that a route sets itself. */
+  readonly limits: readonly CoveredItem[];
 }
 
 export function coverageOf(ir: Ir, decisions: readonly Decision[]): Coverage {
@@ -27,6 +30,7 @@ export function coverageOf(ir: Ir, decisions: readonly Decision[]): Coverage {
   return {
     routes: ir.routes.map((route) => ({ name: route.key, reached: reachedBy(route).length > 0 })),
     rules: ir.routes.flatMap((route) => rulesOf(route, reachedBy(route))),
+    limits: ir.routes.flatMap((route) => limitsOf(route, ir.limits, reachedBy(route))),
   };
 }
 
@@ -69,9 +73,57 @@ function methodRules(route: RouteIr, decisions: readonly Decision[]): CoveredIte
   ];
 }
 
+interface LimitReach {
+  readonly name: keyof RouteLimitsIr;
+  readonly key: string;
+  /** Whether a request meets it, as far as requests without a server can. */
+  readonly meets: (decision: Decision) => boolean;
+}
+
+const LIMITS: readonly LimitReach[] = [
+  {
+    name: "maxRequestHeaderSize",
+    key: "max_request_header_size, a larger head",
+    meets: ({ checks }) => isRefused(checks, "header size"),
+  },
+  {
+    name: "maxRequestBodySize",
+    key: "max_request_body_size, a larger body",
+    meets: ({ checks }) => isRefused(checks, "body size"),
+  },
+  {
+    name: "maxChunkedBodySize",
+    key: "max_chunked_body_size, a chunked body",
+    meets: ({ chunked, checks }) => chunked && checks.some(({ name }) => name === "body size"),
+  },
+  {
+    name: "rateLimitRequestsPerMin",
+    key: "rate_limit_requests_per_min",
+    meets: ({ checks }) => checks.some(({ name }) => name === "rate"),
+  },
+];
+
+function isRefused(checks: readonly Check[], name: string): boolean {
+  return checks.some((check) => check.name === name && check.status !== 0);
+}
+
+function limitsOf(
+  { key, limits }: RouteIr,
+  usual: RouteLimitsIr,
+  decisions: readonly Decision[],
+): CoveredItem[] {
+  return LIMITS.filter(({ name }) => limits[name] !== usual[name]).map((limit) => ({
+    name: `${key}.security.${limit.key}`,
+    reached: decisions.some(limit.meets),
+  }));
+}
+
 /** What is not reached, by name, below the counts. */
-export function printCoverage({ routes, rules }: Coverage): string {
-  return section("routes", routes) + (rules.length === 0 ? "" : section("rules", rules));
+export function printCoverage({ routes, rules, limits }: Coverage): string {
+  const others = Object.entries({ rules, limits }).filter(([, items]) => items.length > 0);
+  return [["routes", routes] as const, ...others]
+    .map(([title, items]) => section(title, items))
+    .join("");
 }
 
 function section(title: string, items: readonly CoveredItem[]): string {

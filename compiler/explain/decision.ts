@@ -45,6 +45,7 @@ export interface Decision {
   readonly clientWords: readonly number[];
   readonly host: string;
   readonly path: string;
+  readonly chunked: boolean;
   readonly hosts: readonly Candidate[];
   readonly paths: readonly Candidate[];
   /** The route's TOML key path; undefined: no route. */
@@ -91,6 +92,7 @@ export function decide(ir: Ir, probe: RequestProbe, question: Question): Decisio
     clientWords: result.client,
     host: result.host,
     path: result.path,
+    chunked: result.chunked,
     hosts,
     paths,
     route: key,

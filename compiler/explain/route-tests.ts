@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { RequestProbe } from "../../runtime/control/probe-types.ts";
 import { type RouteTest, routeTestDefaults } from "../../schema/config.generated.ts";
 import type { KeyPath } from "../1-read/key-path.ts";
-import type { CheckedConfig } from "../2-check/check.ts";
+import type { TestSuite } from "../2-check/check-test-file.ts";
 import { NO_ROUTE } from "../2-check/rules/route-tests.ts";
 import { parseRequestLine, requestHead } from "../2-check/values/request-line.ts";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
@@ -20,13 +20,13 @@ export interface TestRun {
   readonly failed: number;
 }
 
-/** Runs all tests of a configuration in their order. */
-export function runTests(checked: CheckedConfig, ir: Ir, probe: RequestProbe): TestRun {
-  const { config, locator } = checked;
-  const report = new Report();
+/** Runs all tests of a suite in their order. */
+export function runTests(suite: TestSuite, ir: Ir, probe: RequestProbe): TestRun {
+  const { tests, locator, source } = suite;
+  const report = new Report(source);
   const decisions: Decision[] = [];
   let failed = 0;
-  for (const [index, test] of (config.tests ?? []).entries()) {
+  for (const [index, test] of tests.entries()) {
     const decision = ask(test, ir, probe);
     decisions.push(decision);
     const failures = compare(test, decision);

@@ -3,6 +3,7 @@
 
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { checkSource } from "../2-check/check.ts";
+import { checkTestFile } from "../2-check/check-test-file.ts";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { Span } from "../diagnostics/span.ts";
 import { nearestName } from "../diagnostics/suggestion.ts";
@@ -23,18 +24,28 @@ export interface Range {
 
 /** The comment by which a document names its schema. */
 const SCHEMA_COMMENT = /^#:schema[ \t]+(\S+)[ \t]*$/m;
-const SCHEMA_NAME = /(?:^|[/\\])config\.schema\.json$/;
+const SCHEMA_NAME = /(?:^|[/\\])config(?:\.test)?\.schema\.json$/;
+
+/** Whether a document holds tests of the configuration beside it. */
+export function isTestFile(uri: string): boolean {
+  return uri.endsWith(".test.toml");
+}
 
 export class ConfigDocument {
   readonly uri: string;
   readonly version: number;
   readonly text: string;
   readonly #document: TextDocument;
+  readonly #beside: string | undefined;
   #outline: Outline | undefined;
   #diagnostics: readonly Diagnostic[] | undefined;
 
-  /** `document` must not change while this object is in use. */
-  constructor(document: TextDocument) {
+  /**
+   * `document` must not change while this object is in use. `beside`: the configuration's text, of
+   * a file of tests.
+   */
+  constructor(document: TextDocument, beside?: string) {
+    this.#beside = beside;
     this.#document = document;
     this.uri = document.uri;
     this.version = document.version;
@@ -48,10 +59,17 @@ export class ConfigDocument {
 
   /** What `zproxy check` says; nothing for a document that is no configuration. */
   get diagnostics(): readonly Diagnostic[] {
-    this.#diagnostics ??= this.#isConfiguration()
-      ? checkSource({ path: this.uri, text: this.text }).diagnostics
-      : [];
+    this.#diagnostics ??= this.#isConfiguration() ? this.#check() : [];
     return this.#diagnostics;
+  }
+
+  #check(): readonly Diagnostic[] {
+    const source = { path: this.uri, text: this.text };
+    if (!isTestFile(this.uri)) return checkSource(source).diagnostics;
+    const beside = this.#beside;
+    const checked =
+      beside === undefined ? undefined : checkSource({ path: "", text: beside }).checked;
+    return checkTestFile(source, checked).diagnostics;
   }
 
   cursor(position: Position): Cursor | undefined {

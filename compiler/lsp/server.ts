@@ -1,7 +1,7 @@
 // The language server: answers an editor's requests about the documents it has open. The protocol's
 // framing, its life cycle and incremental changes of text are vscode-languageserver's.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type {
@@ -20,7 +20,7 @@ import type {
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { isFile } from "./complete-value.ts";
 import { completionsAt } from "./completion.ts";
-import { ConfigDocument, type Position } from "./config-document.ts";
+import { ConfigDocument, isTestFile, type Position } from "./config-document.ts";
 import { textOf } from "./cursor.ts";
 import { formatEdits, repairsIn } from "./edits.ts";
 import { hoverAt } from "./hover.ts";
@@ -115,9 +115,21 @@ export class LanguageServer {
     if (document === undefined) return undefined;
     const known = this.#known.get(uri);
     if (known?.version === document.version) return known;
-    const fresh = new ConfigDocument(document);
+    const fresh = new ConfigDocument(document, isTestFile(uri) ? this.#beside(uri) : undefined);
     this.#known.set(uri, fresh);
     return fresh;
+  }
+
+  /** The configuration that a file of tests is about: as it is open, or as it is on the disk. */
+  #beside(uri: string): string | undefined {
+    const config = uri.replace(/\.test\.toml$/, ".toml");
+    const open = this.#documents.get(config);
+    if (open !== undefined) return open.getText();
+    try {
+      return readFileSync(fileURLToPath(config), "utf8");
+    } catch {
+      return undefined;
+    }
   }
 
   #check(uri: string): void {

@@ -144,6 +144,28 @@ test("several documents are kept apart", async () => {
   });
 });
 
+test("a file of tests is held against the configuration beside it", async () => {
+  const uri = URI.replace(/config\.toml$/, "config.test.toml");
+  const text = `[[tests]]
+request = "GET http://example.com/api/x"
+expect = { upstream = "app" }
+server = 1
+`;
+  await withServer(async (client) => {
+    client.open(URI, CONFIG);
+    await client.diagnostics(URI);
+    client.open(uri, text);
+    const found = await client.diagnostics(uri);
+    assert.deepEqual(
+      found.map(({ code, range }) => [code, sliceOf(text, range)]),
+      [
+        ["test/unknown-upstream", '"app"'],
+        ["schema/unknown-key", "server"],
+      ],
+    );
+  });
+});
+
 test("TOML files of other tools are left alone", async () => {
   const foreign = {
     "Cargo.toml": '[package]\nname = "x"\nversion = "1"\n[dependencies]\n[[test]]\nname = "t"\n',

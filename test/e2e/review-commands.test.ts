@@ -86,6 +86,59 @@ test("test says how many passed, and where the others failed", () => {
   assert.match(stdout, /\n1 of 1 routes reached\n0 passed, 1 failed\n$/);
 });
 
+const BESIDE = `[[tests]]
+request = "GET http://example.com/b.txt"
+expect = { file = "/srv/www/b.txt" }
+
+[[tests]]
+request = "GET http://example.com/c.txt"
+expect = { file = "/srv/www/b.txt" }
+`;
+
+test("tests may stand in a file beside the configuration, or in both", () => {
+  writeFileSync(join(FOLDER, "both.toml"), TESTED);
+  writeFileSync(join(FOLDER, "both.test.toml"), BESIDE);
+  const { status, stdout } = zproxy(["test", "both.toml", "--coverage"]);
+  assert.equal(status, 1);
+  assert.match(stdout, /^both\.test\.toml:7:19: error: the file should be/);
+  assert.match(stdout, /\n1 of 1 routes reached\n2 passed, 1 failed\n$/);
+  const document = JSON.parse(zproxy(["test", "both.toml", "--coverage", "--format=json"]).stdout);
+  assert.deepEqual(document.tests, { passed: 2, failed: 1 });
+  const routes = [{ name: 'path_routes."example.com"."/"', reached: true }];
+  assert.deepEqual(document.coverage, { routes, rules: [], limits: [] });
+  assert.equal(document.file, "both.toml");
+  assert.equal(document.diagnostics[0].file, "both.test.toml");
+  const sarif = JSON.parse(zproxy(["test", "both.toml", "--format", "sarif"]).stdout);
+  const [place] = sarif.runs[0].results[0].locations;
+  assert.equal(place.physicalLocation.artifactLocation.uri, "both.test.toml");
+  const github = zproxy(["test", "both.toml", "--format", "github"]).stdout;
+  assert.match(github, /^::error file=both\.test\.toml,line=7,/);
+});
+
+test("check looks at the file of tests as well", () => {
+  writeFileSync(join(FOLDER, "beside.toml"), GOOD);
+  const mistaken = `${BESIDE.replace("GET", "G T")}when = 1\n[server]\n`;
+  writeFileSync(join(FOLDER, "beside.test.toml"), mistaken);
+  const { status, stdout } = zproxy(["check", "beside.toml"]);
+  assert.equal(status, 1);
+  for (const [place, code] of [
+    ["2:11", "test/invalid-request"],
+    ["8:1", "schema/unknown-key"],
+    ["9:2", "schema/unknown-key"],
+  ]) {
+    assert.match(stdout, new RegExp(`beside\\.test\\.toml:${place}: error: .*\\[${code}\\]`));
+  }
+  assert.match(stdout, /\n3 errors\n$/);
+  const unknown = BESIDE.replace('file = "/srv/www/b.txt"', "route = 'host_routes.a'");
+  writeFileSync(join(FOLDER, "beside.test.toml"), unknown);
+  assert.match(
+    zproxy(["check", "beside.toml"]).stdout,
+    /beside\.test\.toml:3:20: error: .*host_routes/,
+  );
+  assert.match(zproxy(["check", "beside.test.toml"]).stderr, /holds tests of beside\.toml/);
+  assert.match(zproxy(["schema", "--tests"]).stdout, /"required": \[\s*"tests"\s*\]/);
+});
+
 test("diff reads what git has in its history", () => {
   const git = (...args: string[]) => {
     const identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"];

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ownSuite } from "zproxy/compiler/2-check/check-test-file.ts";
 import { compile } from "zproxy/compiler/compile.ts";
 import { runTests } from "zproxy/compiler/explain/route-tests.ts";
 import { loadProbe } from "zproxy/compiler/load-program.ts";
@@ -35,7 +36,7 @@ for (const { name, toml } of blocks) {
     assert.deepEqual(diagnostics, []);
     assert.ok(ir !== undefined && checked !== undefined);
     const probe = await loadProbe(files, process.cwd());
-    const { failures } = runTests(checked, ir, probe);
+    const { failures } = runTests(ownSuite(checked), ir, probe);
     assert.deepEqual(failures, []);
   });
 }

@@ -14,14 +14,23 @@ import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
 /** What `expect.route` says for a request that no route takes. */
 export const NO_ROUTE = "none";
 
+/** Where tests are written: in the configuration, or in a file beside it. */
+type TestContext = Pick<RuleContext, "config" | "locator" | "report">;
+
 export function checkRouteTests(context: RuleContext): void {
+  checkTests(context, context);
+}
+
+/** `about`: the configuration that the tests are about; undefined: it is not known. */
+export function checkTests(context: TestContext, about: RuleContext | undefined): void {
   const { tests } = context.config;
   if (tests === undefined) return;
   // Once for all tests: there may be thousands of both.
-  const routes = new Map(routesOf(context).map((it) => [printKeyPath(it.path), it]));
+  const routes = new Map((about ? routesOf(about) : []).map((it) => [printKeyPath(it.path), it]));
   tests.forEach((test, index) => {
     checkRequest(context, test, ["tests", index]);
-    checkExpected(context, routes, test, ["tests", index, "expect"]);
+    if (about === undefined) return;
+    checkExpected(context, about, routes, test, ["tests", index, "expect"]);
   });
 }
 
@@ -29,7 +38,7 @@ export function checkRouteTests(context: RuleContext): void {
 type Routes = ReadonlyMap<string, PlacedRoute>;
 
 function checkRequest(
-  { locator, report }: RuleContext,
+  { locator, report }: TestContext,
   { request, client_ip, headers }: Draft<RouteTest>,
   path: KeyPath,
 ): void {
@@ -52,7 +61,8 @@ function checkRequest(
 }
 
 function checkExpected(
-  { locator, report }: RuleContext,
+  { locator, report }: TestContext,
+  about: RuleContext,
   routes: Routes,
   { expect }: Draft<RouteTest>,
   path: KeyPath,
@@ -68,8 +78,8 @@ function checkExpected(
     const extra = () => nearest(when, targets, span);
     if (!targets.includes(when)) report.add("test/unknown-when", span, { when }, extra());
   }
-  if (upstream !== undefined && !locator.has(["upstreams", upstream])) {
-    const groups = locator.keysOf(["upstreams"]);
+  if (upstream !== undefined && !about.locator.has(["upstreams", upstream])) {
+    const groups = about.locator.keysOf(["upstreams"]);
     const span = locator.value([...path, "upstream"]);
     report.add("test/unknown-upstream", span, { upstream }, nearest(upstream, groups, span));
   }
