@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { HostFact } from "../runtime/control/host-fact.ts";
-import type { RequestProbe } from "../runtime/control/probe-types.ts";
+import type { FileProbe, RequestProbe } from "../runtime/control/probe-types.ts";
 import type { OutFile } from "./4-emit/emit.ts";
 import { inMemory } from "./bundle-server.ts";
 import { ALL_FEATURES, flagsOf } from "./ir/features.ts";
@@ -24,6 +24,20 @@ export async function loadProbe(
   const entry = 'export { Probe } from "zproxy/runtime/control/probe.ts";';
   const { Probe, program } = await load<LoadedProbe>(files, packageRoot, entry);
   return new Probe(program);
+}
+
+interface LoadedFileProbe {
+  readonly probeFile: FileProbe;
+  readonly program: object;
+}
+
+/** Makes what looks at this machine's files; `files` are of no matter, but have to be a program. */
+export async function loadFileProbe(
+  files: readonly OutFile[],
+  packageRoot: string,
+): Promise<FileProbe> {
+  const entry = 'export { probeFile } from "zproxy/runtime/control/file-probe.ts";';
+  return (await load<LoadedFileProbe>(files, packageRoot, entry)).probeFile;
 }
 
 interface LoadedCheck {

@@ -318,8 +318,10 @@ export interface RouteTestExpectation {
   readonly upstream?: string;
   /** URL the request is passed on to. Absent: any. */
   readonly url?: string;
-  /** File that answers the request. Absent: any. */
+  /** File that is looked for, or the index in it. Whether it is there is not looked at. Absent: any. */
   readonly file?: string;
   /** Headers that go to the server by name; `""` for one that must not. Absent: any. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Headers of the proxy's own answer by name, such as `Allow` of a 405; `""` for one that must not be there. `Date` and `Connection` are not known. Absent: any. */
+  readonly response_headers?: Readonly<Record<string, string>>;
 }

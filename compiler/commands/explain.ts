@@ -3,9 +3,9 @@
 import { parseIp } from "../2-check/values/ip-address.ts";
 import { parseRequest, requestHead, whyNoHeader } from "../2-check/values/request-line.ts";
 import { compile } from "../compile.ts";
-import { decide } from "../explain/decision.ts";
+import { decide, lookedUp } from "../explain/decision.ts";
 import { printDecision } from "../explain/decision-text.ts";
-import { loadProbe } from "../load-program.ts";
+import { loadFileProbe, loadProbe } from "../load-program.ts";
 import { packageRoot } from "../package-root.ts";
 import {
   CONFIG_FILE,
@@ -20,13 +20,15 @@ import {
 
 export const explainCommand: Command = {
   summary: "say what becomes of a request, and why",
-  help: `zproxy explain [config.toml] METHOD URL [--ip ADDRESS] [-H 'Name: value']... [--json]
+  help: `zproxy explain [config.toml] METHOD URL [--ip ADDRESS] [-H 'Name: value']...
+                      [--host] [--json]
 
 Asks the compiled configuration itself: which host and route take the request and why the others
 do not, what each check says, and the file or the URL and head it ends in.
 
   --ip ADDRESS         where the request comes from; default 127.0.0.1
   -H, --header HEADER  a header of the request; may be repeated
+  --host               look for the file on this machine, as this user
   --json               the same for programs
 
 Exit status: 0 explained, 1 the configuration has mistakes, 2 the command line has.
@@ -35,6 +37,7 @@ Exit status: 0 explained, 1 the configuration has mistakes, 2 the command line h
     const { values, positionals } = parseArguments(args, {
       ip: { type: "string", default: "127.0.0.1" },
       header: { type: "string", short: "H", multiple: true, default: [] },
+      host: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     });
     if (positionals.length < 2 || positionals.length > 3) {
@@ -54,7 +57,9 @@ Exit status: 0 explained, 1 the configuration has mistakes, 2 the command line h
     }
     const probe = await loadProbe(files, packageRoot(import.meta.url));
     const question = { request: `${method} ${url}`, head, peer: address.value.text };
-    const decision = decide(ir, probe, question);
+    const asked = decide(ir, probe, question);
+    const root = packageRoot(import.meta.url);
+    const decision = values.host ? lookedUp(asked, await loadFileProbe(files, root)) : asked;
     process.stdout.write(
       values.json ? `${JSON.stringify(decision, null, 2)}\n` : printDecision(decision),
     );

@@ -2,7 +2,7 @@
 
 import { printable } from "../diagnostics/display-width.ts";
 import type { Candidate } from "./candidates.ts";
-import type { Decision } from "./decision.ts";
+import type { Decision, Served } from "./decision.ts";
 
 /** Of candidates that lost, so many are listed; --json has them all. */
 const LOSERS_MAX = 20;
@@ -46,11 +46,24 @@ function rows(list: readonly (readonly [ok: boolean, name: string, reason: strin
   return list.map(([ok, name, reason]) => `  ${ok ? "+" : "-"} ${name.padEnd(width)}  ${reason}`);
 }
 
-function outcomeLines({ status, reason, outcome }: Decision): string[] {
-  if (status !== undefined) return [`answered ${status}: ${reason}`];
-  if (outcome?.kind === "file") {
-    return [`served from ${outcome.file}`, `  or its ${outcome.index}, when it is a directory`];
+/** Without a look at the disk, all that may become of it. */
+function fileLines({ file, index, question, here }: Served): string[] {
+  if (here !== undefined) return [`served from ${here.path}`, `  ${here.reason}`];
+  const { root, prefix, rest } = question;
+  const own = rest === "" || (prefix === "" && rest === "/");
+  return [
+    `served from ${file}`,
+    `  or its ${index}, when it is a directory`,
+    `  404 when there is neither${own ? "" : `, or when ${root} is a single file`}; --host looks`,
+  ];
+}
+
+function outcomeLines({ status, reason, answer, outcome }: Decision): string[] {
+  if (status !== undefined) {
+    return [`answered ${status}: ${reason}`, ...answer.map((line) => `  ${line}`)];
   }
+  if (reason !== undefined) return [`not answered: ${reason}`];
+  if (outcome?.kind === "file") return fileLines(outcome);
   if (outcome === undefined) return [];
   const [first, ...others] = outcome.targets;
   const group = others.length === 0 ? "" : ` (${outcome.upstream}, ${outcome.algorithm})`;

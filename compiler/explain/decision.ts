@@ -2,7 +2,14 @@
 // goes. Verdicts come from the generated program; the words come from the IR.
 
 import assert from "node:assert/strict";
-import type { ProbeCheck, ProbeResult, RequestProbe } from "../../runtime/control/probe-types.ts";
+import type {
+  FileAnswer,
+  FileProbe,
+  FileQuestion,
+  ProbeCheck,
+  ProbeResult,
+  RequestProbe,
+} from "../../runtime/control/probe-types.ts";
 import type { AddressBlockIr, Ir, ProxyIr, RouteIr, TargetIr } from "../ir/ir.ts";
 import { type Candidate, hostCandidates, pathCandidates, winningHost } from "./candidates.ts";
 import { blockHolds, printAddress } from "./client-text.ts";
@@ -36,6 +43,10 @@ export interface Served {
   readonly file: string;
   /** What is served when `file` is a directory. */
   readonly index: string;
+  /** What has to be asked of the disk. */
+  readonly question: FileQuestion;
+  /** What this machine's disk says; absent: nobody has looked. */
+  readonly here?: FileAnswer;
 }
 
 export interface Decision {
@@ -61,6 +72,8 @@ export interface Decision {
   /** The status the server answers by itself; undefined: the route's handler answers. */
   readonly status: number | undefined;
   readonly reason: string | undefined;
+  /** Header lines of that answer, but for Date and Connection. */
+  readonly answer: readonly string[];
   readonly outcome: Passed | Served | undefined;
 }
 
@@ -101,8 +114,19 @@ export function decide(ir: Ir, probe: RequestProbe, question: Question): Decisio
     targets,
     status: status === 0 ? undefined : status,
     reason: status === 0 ? undefined : reasonOf(result, checks, unread),
+    answer: result.answer,
     outcome: target === undefined || status !== 0 ? undefined : outcomeOf(route!, target, result),
   };
+}
+
+/** The same decision with what the disk of this machine says about it. */
+export function lookedUp(decision: Decision, probe: FileProbe): Decision {
+  const { outcome } = decision;
+  if (outcome?.kind !== "file") return decision;
+  const here = probe(outcome.question);
+  const looked = { ...decision, outcome: { ...outcome, here } };
+  if (here.status === 200) return looked;
+  return { ...looked, status: here.status, reason: `${here.path} ${here.reason}` };
 }
 
 /** The target that the program has chosen; undefined when a check came first. */
@@ -178,8 +202,11 @@ function later({ limits, prefix }: RouteIr, target: TargetIr, { path }: ProbeRes
 
 function outcomeOf(route: RouteIr, target: TargetIr, result: ProbeResult): Passed | Served {
   if (target.kind === "proxy") return passedOn(target, result);
-  const rest = result.path.slice(route.prefix.length).replace(/^\/+/, "");
-  return { kind: "file", file: joinFile(target.path, rest), index: target.index };
+  const { path: root, mode, index } = target;
+  const { prefix } = route;
+  const rest = result.path.slice(prefix.length);
+  const file = joinFile(root, rest.replace(/^\/+/, ""));
+  return { kind: "file", file, index, question: { root, mode, index, prefix, rest } };
 }
 
 function passedOn({ upstream }: ProxyIr, { upstreamHeads }: ProbeResult): Passed {

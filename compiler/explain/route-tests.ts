@@ -73,7 +73,13 @@ function compare({ expect }: RouteTest, decision: Decision): Failure[] {
   check("upstream", outcome?.kind === "proxy" ? [outcome.upstream] : []);
   check("url", outcome?.kind === "proxy" ? outcome.targets.map(({ url }) => url) : []);
   check("file", outcome?.kind === "file" ? filesOf(outcome) : []);
-  return [...failures, ...compareHeaders(expect.headers ?? {}, decision)];
+  const sent = outcome?.kind === "proxy" ? outcome.targets[0]!.head.slice(1) : undefined;
+  const answered = status === undefined ? undefined : decision.answer;
+  return [
+    ...failures,
+    ...compareHeaders("headers", expect.headers, sent, decision),
+    ...compareHeaders("response_headers", expect.response_headers, answered, decision),
+  ];
 }
 
 /** A directory is answered by its index. */
@@ -81,9 +87,13 @@ function filesOf({ file, index }: { file: string; index: string }): string[] {
   return [file, `${file.replace(/\/+$/, "")}/${index}`];
 }
 
-function compareHeaders(headers: Readonly<Record<string, string>>, decision: Decision): Failure[] {
-  const { outcome } = decision;
-  const head = outcome?.kind === "proxy" ? outcome.targets[0]!.head.slice(1) : undefined;
+/** `head`: the lines that there are; undefined: the request does not come to them. */
+function compareHeaders(
+  key: "headers" | "response_headers",
+  headers: Readonly<Record<string, string>> = {},
+  head: readonly string[] | undefined,
+  decision: Decision,
+): Failure[] {
   return Object.entries(headers).flatMap(([name, expected]) => {
     const sent = head?.flatMap((line) => {
       const colon = line.indexOf(":");
@@ -95,8 +105,8 @@ function compareHeaders(headers: Readonly<Record<string, string>>, decision: Dec
     const shown = actual ?? endOf(decision);
     return [
       {
-        path: ["headers", name],
-        what: `the header ${name}`,
+        path: [key, name],
+        what: `the ${key === "headers" ? "header" : "response header"} ${name}`,
         expected: expected === "" ? "absent" : expected,
         actual: shown === "" ? "absent" : shown,
       },

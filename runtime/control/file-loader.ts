@@ -25,7 +25,8 @@ interface MemoryFile {
 /** Text types whose encoding we name; others carry their own, or none. */
 const UTF8_TYPES = /^(text\/|application\/(javascript|json|xml|manifest\+json)|image\/svg\+xml)/;
 
-function contentTypes(): Map<string, string> {
+/** By extension, without the dot. */
+export function contentTypes(): Map<string, string> {
   const types = new Map<string, string>();
   for (const [extension, type] of Object.entries(mimes))
     types.set(extension, UTF8_TYPES.test(type) ? `${type}; charset=utf-8` : type);

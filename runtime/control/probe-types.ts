@@ -36,9 +36,36 @@ export interface ProbeResult {
   readonly fields: readonly (readonly [name: string, value: string])[];
   /** Those that were asked, the last of them perhaps refusing. */
   readonly checks: readonly ProbeCheck[];
+  /** Header lines of the server's own answer, but for Date and Connection; empty: it has none. */
+  readonly answer: readonly string[];
   /** The bytes that go to each server of the route's group, in declared order. */
   readonly upstreamHeads: readonly string[];
 }
+
+/** A request that has come to a file route. */
+export interface FileQuestion {
+  /** The route's own path, and what it answers folders with. */
+  readonly root: string;
+  readonly mode: "sendfile" | "memory";
+  readonly index: string;
+  /** The route's prefix, and the path of the request behind it, both in normal form. */
+  readonly prefix: string;
+  readonly rest: string;
+}
+
+/** What a file route answers on this machine. */
+export interface FileAnswer {
+  /** Undefined: nothing, because the server does not start. */
+  readonly status: 200 | 403 | 404 | undefined;
+  /** The file, or what there is none of. */
+  readonly path: string;
+  /** Goes on from the path as a sentence would. */
+  readonly reason: string;
+  /** Content-Type of a file that is served. */
+  readonly type?: string;
+}
+
+export type FileProbe = (question: FileQuestion) => FileAnswer;
 
 /** One compiled configuration, ready to be asked. */
 export interface RequestProbe {

@@ -10,15 +10,17 @@ import { BODY_CHUNKED, RequestHead } from "../data/http1-request.ts";
 import { IpAddress } from "../data/ip-address.ts";
 import { METHODS_READING } from "../data/method.ts";
 import { writeRequestHead } from "../data/proxy-head.ts";
+import { ReplyWriter } from "../data/reply.ts";
 import { Route } from "../data/route.ts";
 import { serverStateBytes } from "../data/server-state.ts";
 import { Server, UpstreamGroup } from "../data/upstream-server.ts";
 import type { ProbeCheck, ProbeRequest, ProbeResult, RequestProbe } from "./probe-types.ts";
 
 const HEAD_BYTES_MAX = 1 << 17;
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Of a request of which nothing is known. */
-const UNREAD: Omit<ProbeResult, "status" | "headBytes"> = {
+const UNREAD: Omit<ProbeResult, "status" | "headBytes" | "answer"> = {
   host: "",
   path: "",
   query: "",
@@ -40,6 +42,9 @@ export class Probe implements RequestProbe {
   private readonly routes: readonly Route[];
   private readonly client = new IpAddress();
   private readonly headBytesMax: number;
+  private readonly replies = new ReplyWriter(this.bytes, "");
+  /** Goes with a 405. */
+  private allow = NO_BYTES;
 
   constructor(program: Program) {
     this.program = program;
@@ -53,7 +58,21 @@ export class Probe implements RequestProbe {
     this.headBytesMax = sizes.length === 0 ? 8192 : Math.max(...sizes);
   }
 
-  run({ head: text, peer }: ProbeRequest): ProbeResult {
+  run(request: ProbeRequest): ProbeResult {
+    this.allow = NO_BYTES;
+    const result = this.ask(request);
+    return { ...result, answer: result.status === 0 ? [] : this.answerFor(result.status) };
+  }
+
+  /** The header lines of a reply of our own, without those that differ from one to the next. */
+  private answerFor(status: number): string[] {
+    const at = HEAD_BYTES_MAX * 4;
+    const end = this.replies.write(at, status, false, NO_BYTES, this.allow);
+    const lines = this.text(at, end).split("\r\n").slice(1, -2);
+    return lines.filter((line) => !line.startsWith("Date:"));
+  }
+
+  private ask({ head: text, peer }: ProbeRequest): Omit<ProbeResult, "answer"> {
     const { bytes, head } = this;
     const sent = new TextEncoder().encode(`${text}\r\n\r\n`);
     const none = { ...UNREAD, headBytes: sent.length };
@@ -85,6 +104,7 @@ export class Probe implements RequestProbe {
     const target = route.choose ? this.routes[route.choose(head, this.client)]! : route;
     const checks = this.check(route, target, sent.length);
     const { name, status } = checks.at(-1)!;
+    this.allow = (name === "file" ? target : route).allow;
     const asked = { ...seen, route: route.key, checks, status };
     // Of the checks it is only that of files which the target has a part in.
     if (status !== 0 && name !== "file") return asked;

@@ -3,15 +3,17 @@
 // was sent.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { requestHead } from "zproxy/compiler/2-check/values/request-line.ts";
 import { compile } from "zproxy/compiler/compile.ts";
-import { decide } from "zproxy/compiler/explain/decision.ts";
-import { loadProbe } from "zproxy/compiler/load-program.ts";
+import { decide, lookedUp } from "zproxy/compiler/explain/decision.ts";
+import { loadFileProbe, loadProbe } from "zproxy/compiler/load-program.ts";
 import { type Random, withRandom } from "../lib/random.ts";
 import { RawClient } from "../lib/raw-client.ts";
 import { startServer } from "../lib/server.ts";
@@ -83,6 +85,89 @@ url = "${url}/elsewhere"
 `;
 }
 
+/** Folders, files and links of every kind; names below `root/` are served. */
+function makeFiles(folder: string): void {
+  const root = join(folder, "root");
+  mkdirSync(join(root, "docs", "empty"), { recursive: true });
+  mkdirSync(join(root, "a b"));
+  writeFileSync(join(folder, "secret.txt"), "secret");
+  writeFileSync(join(folder, "robots.txt"), "robots");
+  writeFileSync(join(root, "a.txt"), "a");
+  writeFileSync(join(root, "a b", "ü.JSON"), "{}");
+  writeFileSync(join(root, "docs", "index.html"), "<p>docs</p>");
+  writeFileSync(join(root, "plain"), "no extension");
+  symlinkSync("docs/index.html", join(root, "inside"));
+  symlinkSync("../docs", join(root, "docs", "up"));
+  symlinkSync(join(root, "a.txt"), join(root, "absolute"));
+  symlinkSync("../secret.txt", join(root, "outside"));
+  symlinkSync("../root/a.txt", join(root, "out-and-in"));
+  symlinkSync("nowhere", join(root, "dangling"));
+  symlinkSync("round", join(root, "round"));
+  execFileSync("mkfifo", [join(root, "fifo")]);
+}
+
+const FILE_PATHS = [
+  ...["", "/", "/a.txt", "/a.txt/", "/a.txt/x", "/a%20b/%C3%BC.JSON", "/docs", "/docs/", "//docs"],
+  ...["/docs/empty", "/docs/empty/", "/docs/index.html", "/docs//index.html", "/plain", "/none"],
+  ...["/inside", "/docs/up", "/docs/up/up/index.html", "/absolute", "/outside", "/out-and-in"],
+  ...["/dangling", "/round", "/fifo", "/none/", "/docs/none/x"],
+];
+
+test("explain --host and the server agree about files", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "zproxy-explain-"));
+  makeFiles(folder);
+  const root = JSON.stringify(join(folder, "root"));
+  const robots = JSON.stringify(join(folder, "robots.txt"));
+  const text = `[server]
+listen = "127.0.0.1:0"
+threads = 1
+
+[host_routes."single.test"]
+path = ${robots}
+
+[path_routes."*"]
+"/files" = { path = ${root} }
+"/memory" = { path = ${root}, mode = "memory" }
+"/robots.txt" = { path = ${robots} }
+"/slash" = { path = ${root}, index = "a.txt" }
+`;
+  const { ir, files } = compile({ path: "config.toml", text });
+  assert.ok(ir !== undefined);
+  const probe = await loadProbe(files, process.cwd());
+  const probeFile = await loadFileProbe(files, process.cwd());
+  const server = await startServer(text);
+  t.after(async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const seen = new Set<number>();
+  const urls = ["files", "memory", "robots.txt", "slash"].flatMap((prefix) =>
+    FILE_PATHS.map((path) => `any.test/${prefix}${path}`),
+  );
+  for (const url of [...urls, "single.test/", "single.test/x", "single.test//"]) {
+    const [authority, ...steps] = url.split("/");
+    const request = { method: "GET", authority: authority!, target: `/${steps.join("/")}` };
+    const head = requestHead(request, []);
+    const asked = decide(ir, probe, { request: url, head, peer: "127.0.0.1" });
+    const { status = 200, outcome } = lookedUp(asked, probeFile);
+    const client = await RawClient.connect(server.port);
+    await client.send(`${head}\r\n\r\n`);
+    const answer = await client.answer();
+    client.close();
+    assert.equal(answer.status, status, `${url}\n${JSON.stringify(outcome)}`);
+    seen.add(status);
+    if (status !== 200) continue;
+    assert.ok(outcome?.kind === "file" && outcome.here !== undefined);
+    assert.equal(fieldOf(answer.headers, "content-type"), outcome.here.type, url);
+    assert.equal(answer.body.toString(), readFileSync(outcome.here.path, "utf8"), url);
+  }
+  assert.deepEqual([...seen].sort(), [200, 403, 404]);
+});
+
+function fieldOf(headers: readonly (readonly [string, string])[], name: string) {
+  return headers.find(([it]) => it.toLowerCase() === name.toLowerCase())?.[1];
+}
+
 const METHODS = ["GET", "POST", "PUT", "OPTIONS"];
 const HOSTS = ["example.com", "Example.COM.", "a.test", "test", "other", "a_b.x.test:80"];
 const LITERALS = ["[::1]", "[0:0:0:0:0:0:0:1]:80", "[2001:DB8::0:1]", "[::2]"];
@@ -130,10 +215,14 @@ test("explain and the server agree", () =>
       const decision = decide(ir, probe, { request: head, head, peer });
       const client = await RawClient.connect(server.port, "127.0.0.1", peer);
       await client.send(`${head}\r\n\r\n${head.includes("Content-Length") ? "hello" : ""}`);
-      const { status, body } = await client.answer();
+      const { status, body, headers } = await client.answer();
       client.close();
       assert.equal(status, decision.status ?? 200, `${head}\n${JSON.stringify(decision)}`);
       seen.add(status);
+      for (const line of decision.answer) {
+        const [name, value] = line.split(": ") as [string, string];
+        assert.equal(fieldOf(headers, name), value, head);
+      }
       if (decision.outcome?.kind !== "proxy") continue;
       const [target] = decision.outcome.targets;
       assert.equal(body.toString(), target!.head.join("\r\n"), `${peer}: ${head}`);

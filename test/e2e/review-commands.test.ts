@@ -48,6 +48,7 @@ function zproxy(args: readonly string[], stdin = "") {
 const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [0, "explain", "good.toml", "GET", "http://example.com/"],
   [0, "explain", "good.toml", "GET", "http://example.com/", "--json", "-H", "A: b"],
+  [0, "explain", "good.toml", "GET", "http://example.com/", "--host"],
   [2, "explain", "GET"],
   [2, "explain", "GET", "/path"],
   [2, "explain", "GET", "http://example.com/", "--ip", "localhost"],
