@@ -18,7 +18,7 @@ import {
 } from "./emit-conditions.ts";
 import { bytesConstant, comment, importApi, property, stringArray } from "./layout.ts";
 import { camel, constant } from "./names.ts";
-import { Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, Code, code, indent, joinCode, Name } from "./text.ts";
 
 /** `limits`: those of a route that sets none; a route prints only what differs from them. */
 export function emitRoutes(routes: readonly RouteIr[], limits: RouteLimitsIr): Code {
@@ -67,7 +67,10 @@ function sortedImports(names: readonly (string | false)[]): Code[] {
 }
 
 function emitShared(limits: RouteLimitsIr): Code {
-  const lines = Object.entries(limits).map(([name, value]) => code`${new Name(name)}: ${value},`);
+  const lines = Object.entries(limits).map(([name, value]) => {
+    const isOff = name === "rateLimitRequestsPerMin" && value === 0;
+    return code`${new Name(name)}: ${value},${isOff ? code` ${comment("no limit")}` : code``}`;
+  });
   return code`
 /** Appends a route and returns its index, so that a new route renumbers no other. */
 function add(route: RouteSettings): number {
@@ -121,7 +124,7 @@ function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
   const functions = code`${emitAllows(route)}${choose}`;
   return code`
 ${comment(route.key)}
-${limitsConstant}${functions}export const ${own} = add({
+${joinComment(route.prefix, target)}${limitsConstant}${functions}export const ${own} = add({
 ${indent(joinCode(lines))}
 });
 ${joinCode(others, "")}`;
@@ -137,12 +140,25 @@ function emitWhen(route: RouteIr, when: WhenIr, limits: Code): Code {
   return code`
 ${comment(key)}
 ${comment(printCondition(when.condition))}
-${emitMeets(when)}
+${joinComment(route.prefix, target)}${emitMeets(when)}
 
 const ${constant("", when.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
+}
+
+/** What becomes of paths that are passed on, with a slash at the prefix's end and without. */
+function joinComment(prefix: string, target: TargetIr): Code {
+  if (target.kind === "file" || prefix + target.basePath === "") return code``;
+  const { upstream, basePath } = target;
+  const base = upstream.origin ? upstream.name + basePath : basePath;
+  const own = prefix === "" ? "/" : `${prefix} and ${prefix}/`;
+  const rules = [`${own} → ${base}/`, `${prefix}/x → ${base}/x`];
+  const line = comment(rules.join(", "));
+  return line.text.length <= COLUMNS_MAX
+    ? code`${line}\n`
+    : code`${joinCode(rules.map((rule) => comment(rule)))}\n`;
 }
 
 /** Where requests go, and what both kinds of target need for it. */

@@ -21,10 +21,10 @@ export function emitServer(server: ServerIr): Code {
   const balances = server.reuseportBalancing === "cbpf";
   const lines = [
     code`listen: ${objectArray(listen, "listen: ".length, 1)},`,
-    code`threads: ${server.threads},`,
-    code`maxConcurrentConnections: ${server.maxConcurrentConnections},`,
+    withZero("threads", server.threads, "one for each CPU"),
+    withZero("maxConcurrentConnections", server.maxConcurrentConnections, "no limit"),
     ...(trusts ? [code`${IS_TRUSTED_PROXY},`] : []),
-    code`shutdownTimeoutSecs: ${server.shutdownTimeoutSecs},`,
+    withZero("shutdownTimeoutSecs", server.shutdownTimeoutSecs, "no limit"),
     code`io: ${server.io},`,
     ...(balances ? [code`${REUSEPORT_PROGRAM},`] : []),
     ...(server.hugePages ? [code`hugePages: true,`] : []),
@@ -47,6 +47,12 @@ export const server: ServerSettings = {
 ${indent(joinCode(lines))}
 };
 `;
+}
+
+/** A number, with what it means when it is 0. */
+function withZero(name: string, value: number, meaning: string): Code {
+  const line = code`${new Name(name)}: ${value},`;
+  return value === 0 ? code`${line} ${comment(meaning)}` : line;
 }
 
 function emitPrivileges({ dropPrivileges }: ServerIr): Code[] {
@@ -73,7 +79,7 @@ function emitLogging({ logging }: ServerIr): Code {
     code`accessLog: ${accessLog},`,
     code`channelSize: ${channelSize},`,
     code`flushIntervalMs: ${flushIntervalMs},`,
-    code`maxLogSize: ${maxLogSize},`,
+    withZero("maxLogSize", maxLogSize, "never rotated"),
   ]);
 }
 

@@ -21,7 +21,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // host_routes."*.example.com"
@@ -47,6 +47,7 @@ export const EXAMPLE_COM = add({
 });
 
 // path_routes."www.example.com"."/api"
+// /api and /api/ → http://10.0.0.2:8000/, /api/x → http://10.0.0.2:8000/x
 export const WWW_EXAMPLE_COM_API = add({
   kind: "proxy",
   key: 'path_routes."www.example.com"."/api"',

@@ -36,7 +36,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 const methodPost = ascii("POST");
@@ -144,6 +144,7 @@ const EXAMPLE_COM_WHEN_EMPTY = add({
 });
 
 // path_routes."example.com"."/api/"
+// /api and /api/ → http://10.0.0.3:9000/v1/, /api/x → http://10.0.0.3:9000/v1/x
 const limitsExampleComApi: RouteLimits = {
   ...limits,
   maxRequestBodySize: 1000,
@@ -173,6 +174,7 @@ export const EXAMPLE_COM_API = add({
 
 // path_routes."example.com"."/api/".when.beta
 // header("x-beta") == "1" and client not in ["10.0.0.0/8", "2001:db8::/32"]
+// /api and /api/ → /, /api/x → /x
 function isClientOfExampleComApiWhenBeta({ isIpv4, word0, word3 }: ClientAddress): boolean {
   if (isIpv4) {
     // 10.0.0.0/8
@@ -198,6 +200,7 @@ const EXAMPLE_COM_API_WHEN_BETA = add({
 
 // path_routes."example.com"."/api/".when."writes of some regions"
 // method in ["POST", "PUT"] and (cookie("region") in ["a longer value here", "eu", "us"] or query("v") == "2" or header("user-agent") contains "curl/" and header("accept") starts_with "text/" and (not query("no-test") or header("x-a-header-with-a-rather-long-name") != "and with a long value"))
+// /api and /api/ → http://10.0.0.3:9003/, /api/x → http://10.0.0.3:9003/x
 function meetsExampleComApiWhenWritesOf30f764b8(request: ConditionRequest): boolean {
   return (
     (methodEquals(request, methodPost) || methodEquals(request, methodPut)) &&

@@ -5,8 +5,8 @@ import type { ServerSettings } from "zproxy/runtime/data/api.ts";
 
 export const server: ServerSettings = {
   listen: [{ address: "0.0.0.0", port: 8080 }],
-  threads: 0,
-  maxConcurrentConnections: 0,
+  threads: 0, // one for each CPU
+  maxConcurrentConnections: 0, // no limit
   shutdownTimeoutSecs: 30,
   io: "auto",
   logging: {

@@ -21,10 +21,11 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // path_routes."example.com"."/api/"
+// /api and /api/ → /, /api/x → /x
 function allowsExampleComApi({ isIpv4, word0, word1, word2, word3 }: ClientAddress): boolean {
   if (isIpv4) {
     // denied: 10.0.0.13
@@ -71,6 +72,8 @@ export const EXAMPLE_COM_API = add({
 });
 
 // path_routes."example.com"."/base"
+// /base and /base/ → http://backend.example.com/base/path/
+// /base/x → http://backend.example.com/base/path/x
 export const EXAMPLE_COM_BASE = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/base"',
@@ -81,6 +84,7 @@ export const EXAMPLE_COM_BASE = add({
 });
 
 // path_routes."example.com"."/single"
+// /single and /single/ → /, /single/x → /x
 export const EXAMPLE_COM_SINGLE = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/single"',

@@ -31,7 +31,7 @@ export const server: ServerSettings = {
     accessLog: true,
     channelSize: 5000,
     flushIntervalMs: 250,
-    maxLogSize: 0,
+    maxLogSize: 0, // never rotated
   },
   admin: { address: "127.0.0.1", port: 9090 },
 };

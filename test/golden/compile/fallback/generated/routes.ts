@@ -21,7 +21,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // path_routes."*"."/"
@@ -36,6 +36,8 @@ export const ANY = add({
 });
 
 // path_routes."*"."/a-prefix-so-long-that-its-bytes-do-not-fit-on-one-line-of-code/and-goes-on/for-a-while"
+// /a-prefix-so-long-that-its-bytes-do-not-fit-on-one-line-of-code/and-goes-on/for-a-while and /a-prefix-so-long-that-its-bytes-do-not-fit-on-one-line-of-code/and-goes-on/for-a-while/ → http://a-server-with-a-name-so-long-that-it-does-not-fit-on-the-line.internal.example.com:8080/
+// /a-prefix-so-long-that-its-bytes-do-not-fit-on-one-line-of-code/and-goes-on/for-a-while/x → http://a-server-with-a-name-so-long-that-it-does-not-fit-on-the-line.internal.example.com:8080/x
 export const ANY_A_PREFIX_SO_LONG_THAT_ITS_B_10FFF2F4 = add({
   kind: "proxy",
   key: 'path_routes."*"."/a-prefix-so-long-that-its-bytes-do-not-fit-on-one-line-of-code/and-goes-on/for-a-while"',

@@ -38,8 +38,8 @@ function isTrustedProxy(client: ClientAddress): boolean {
 
 export const server: ServerSettings = {
   listen: [{ address: "0.0.0.0", port: 80 }],
-  threads: 0,
-  maxConcurrentConnections: 0,
+  threads: 0, // one for each CPU
+  maxConcurrentConnections: 0, // no limit
   isTrustedProxy,
   shutdownTimeoutSecs: 30,
   io: "auto",

@@ -21,7 +21,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // path_routes."*.shop.example.com"."/"
@@ -36,6 +36,7 @@ export const ANY_SHOP_EXAMPLE_COM = add({
 });
 
 // path_routes."shop.example.com"."/accounts"
+// /accounts and /accounts/ → /, /accounts/x → /x
 export const SHOP_EXAMPLE_COM_ACCOUNTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/accounts"',
@@ -45,6 +46,7 @@ export const SHOP_EXAMPLE_COM_ACCOUNTS = add({
 });
 
 // path_routes."shop.example.com"."/auth"
+// /auth and /auth/ → /, /auth/x → /x
 export const SHOP_EXAMPLE_COM_AUTH = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/auth"',
@@ -54,6 +56,7 @@ export const SHOP_EXAMPLE_COM_AUTH = add({
 });
 
 // path_routes."shop.example.com"."/billing"
+// /billing and /billing/ → /, /billing/x → /x
 export const SHOP_EXAMPLE_COM_BILLING = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/billing"',
@@ -63,6 +66,7 @@ export const SHOP_EXAMPLE_COM_BILLING = add({
 });
 
 // path_routes."shop.example.com"."/carts"
+// /carts and /carts/ → /, /carts/x → /x
 export const SHOP_EXAMPLE_COM_CARTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/carts"',
@@ -72,6 +76,7 @@ export const SHOP_EXAMPLE_COM_CARTS = add({
 });
 
 // path_routes."shop.example.com"."/catalog"
+// /catalog and /catalog/ → /, /catalog/x → /x
 export const SHOP_EXAMPLE_COM_CATALOG = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/catalog"',
@@ -81,6 +86,7 @@ export const SHOP_EXAMPLE_COM_CATALOG = add({
 });
 
 // path_routes."shop.example.com"."/chat"
+// /chat and /chat/ → /, /chat/x → /x
 export const SHOP_EXAMPLE_COM_CHAT = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/chat"',
@@ -90,6 +96,7 @@ export const SHOP_EXAMPLE_COM_CHAT = add({
 });
 
 // path_routes."shop.example.com"."/coupons"
+// /coupons and /coupons/ → /, /coupons/x → /x
 export const SHOP_EXAMPLE_COM_COUPONS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/coupons"',
@@ -99,6 +106,7 @@ export const SHOP_EXAMPLE_COM_COUPONS = add({
 });
 
 // path_routes."shop.example.com"."/delivery"
+// /delivery and /delivery/ → /, /delivery/x → /x
 export const SHOP_EXAMPLE_COM_DELIVERY = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/delivery"',
@@ -108,6 +116,7 @@ export const SHOP_EXAMPLE_COM_DELIVERY = add({
 });
 
 // path_routes."shop.example.com"."/events"
+// /events and /events/ → /, /events/x → /x
 export const SHOP_EXAMPLE_COM_EVENTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/events"',
@@ -117,6 +126,7 @@ export const SHOP_EXAMPLE_COM_EVENTS = add({
 });
 
 // path_routes."shop.example.com"."/exports"
+// /exports and /exports/ → /, /exports/x → /x
 export const SHOP_EXAMPLE_COM_EXPORTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/exports"',
@@ -126,6 +136,7 @@ export const SHOP_EXAMPLE_COM_EXPORTS = add({
 });
 
 // path_routes."shop.example.com"."/feeds"
+// /feeds and /feeds/ → /, /feeds/x → /x
 export const SHOP_EXAMPLE_COM_FEEDS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/feeds"',
@@ -135,6 +146,7 @@ export const SHOP_EXAMPLE_COM_FEEDS = add({
 });
 
 // path_routes."shop.example.com"."/gifts"
+// /gifts and /gifts/ → /, /gifts/x → /x
 export const SHOP_EXAMPLE_COM_GIFTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/gifts"',
@@ -144,6 +156,7 @@ export const SHOP_EXAMPLE_COM_GIFTS = add({
 });
 
 // path_routes."shop.example.com"."/images"
+// /images and /images/ → /, /images/x → /x
 export const SHOP_EXAMPLE_COM_IMAGES = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/images"',
@@ -153,6 +166,7 @@ export const SHOP_EXAMPLE_COM_IMAGES = add({
 });
 
 // path_routes."shop.example.com"."/imports"
+// /imports and /imports/ → /, /imports/x → /x
 export const SHOP_EXAMPLE_COM_IMPORTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/imports"',
@@ -162,6 +176,7 @@ export const SHOP_EXAMPLE_COM_IMPORTS = add({
 });
 
 // path_routes."shop.example.com"."/invoices"
+// /invoices and /invoices/ → /, /invoices/x → /x
 export const SHOP_EXAMPLE_COM_INVOICES = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/invoices"',
@@ -171,6 +186,7 @@ export const SHOP_EXAMPLE_COM_INVOICES = add({
 });
 
 // path_routes."shop.example.com"."/labels"
+// /labels and /labels/ → /, /labels/x → /x
 export const SHOP_EXAMPLE_COM_LABELS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/labels"',
@@ -180,6 +196,7 @@ export const SHOP_EXAMPLE_COM_LABELS = add({
 });
 
 // path_routes."shop.example.com"."/mail"
+// /mail and /mail/ → /, /mail/x → /x
 export const SHOP_EXAMPLE_COM_MAIL = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/mail"',
@@ -189,6 +206,7 @@ export const SHOP_EXAMPLE_COM_MAIL = add({
 });
 
 // path_routes."shop.example.com"."/maps"
+// /maps and /maps/ → /, /maps/x → /x
 export const SHOP_EXAMPLE_COM_MAPS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/maps"',
@@ -198,6 +216,7 @@ export const SHOP_EXAMPLE_COM_MAPS = add({
 });
 
 // path_routes."shop.example.com"."/media"
+// /media and /media/ → /, /media/x → /x
 export const SHOP_EXAMPLE_COM_MEDIA = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/media"',
@@ -207,6 +226,7 @@ export const SHOP_EXAMPLE_COM_MEDIA = add({
 });
 
 // path_routes."shop.example.com"."/orders"
+// /orders and /orders/ → /, /orders/x → /x
 export const SHOP_EXAMPLE_COM_ORDERS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/orders"',
@@ -216,6 +236,7 @@ export const SHOP_EXAMPLE_COM_ORDERS = add({
 });
 
 // path_routes."shop.example.com"."/payments"
+// /payments and /payments/ → /, /payments/x → /x
 export const SHOP_EXAMPLE_COM_PAYMENTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/payments"',
@@ -225,6 +246,7 @@ export const SHOP_EXAMPLE_COM_PAYMENTS = add({
 });
 
 // path_routes."shop.example.com"."/prices"
+// /prices and /prices/ → /, /prices/x → /x
 export const SHOP_EXAMPLE_COM_PRICES = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/prices"',
@@ -234,6 +256,7 @@ export const SHOP_EXAMPLE_COM_PRICES = add({
 });
 
 // path_routes."shop.example.com"."/reports"
+// /reports and /reports/ → /, /reports/x → /x
 export const SHOP_EXAMPLE_COM_REPORTS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/reports"',
@@ -243,6 +266,7 @@ export const SHOP_EXAMPLE_COM_REPORTS = add({
 });
 
 // path_routes."shop.example.com"."/returns"
+// /returns and /returns/ → /, /returns/x → /x
 export const SHOP_EXAMPLE_COM_RETURNS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/returns"',
@@ -252,6 +276,7 @@ export const SHOP_EXAMPLE_COM_RETURNS = add({
 });
 
 // path_routes."shop.example.com"."/reviews"
+// /reviews and /reviews/ → /, /reviews/x → /x
 export const SHOP_EXAMPLE_COM_REVIEWS = add({
   kind: "proxy",
   key: 'path_routes."shop.example.com"."/reviews"',

@@ -57,22 +57,14 @@ function matchRoute321abf1e(bytes: Uint8Array, pathStart: number, pathEnd: numbe
 const HOST_ANY_EXAMPLE_COM = ascii(".example.com");
 
 export const matchRoute: MatchRoute = (bytes, hostStart, hostEnd, pathStart, pathEnd) => {
-  switch (hostEnd - hostStart) {
-    case 5:
-      if (bytesEqual(bytes, hostStart, hostEnd, HOST_ROUTE_321ABF1E)) {
-        return matchRoute321abf1e(bytes, pathStart, pathEnd);
-      }
-      break;
-    case 11:
-      if (bytesEqual(bytes, hostStart, hostEnd, HOST_EXAMPLE_COM)) {
-        return matchExampleCom(bytes, pathStart, pathEnd);
-      }
-      break;
-    case 15:
-      if (bytesEqual(bytes, hostStart, hostEnd, HOST_ANY_EXAMPLE_COM_C81BCF3A)) {
-        return route.ANY_EXAMPLE_COM_AC032705;
-      }
-      break;
+  if (bytesEqual(bytes, hostStart, hostEnd, HOST_ANY_EXAMPLE_COM_C81BCF3A)) {
+    return route.ANY_EXAMPLE_COM_AC032705;
+  }
+  if (bytesEqual(bytes, hostStart, hostEnd, HOST_EXAMPLE_COM)) {
+    return matchExampleCom(bytes, pathStart, pathEnd);
+  }
+  if (bytesEqual(bytes, hostStart, hostEnd, HOST_ROUTE_321ABF1E)) {
+    return matchRoute321abf1e(bytes, pathStart, pathEnd);
   }
   if (hostEnd - hostStart > 12 && bytesEqual(bytes, hostEnd - 12, hostEnd, HOST_ANY_EXAMPLE_COM)) {
     return route.ANY_EXAMPLE_COM;

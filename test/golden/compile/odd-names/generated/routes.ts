@@ -28,7 +28,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 const methodEquals10601994 = ascii("EQUALS");
@@ -100,6 +100,7 @@ export const EXAMPLE_COM_A_PREFIX_THAT_IS_LO_CD3D9CC7 = add({
 });
 
 // path_routes."Example.COM."."/api-v1"
+// /api-v1 and /api-v1/ → /, /api-v1/x → /x
 export const EXAMPLE_COM_API_V1_E70EDB25 = add({
   kind: "proxy",
   key: 'path_routes."Example.COM."."/api-v1"',
@@ -161,6 +162,7 @@ export const ROUTE_EQUALS = add({
 
 // path_routes.route."/equals".when.equals
 // method == "EQUALS"
+// /equals and /equals/ → http://equals/, /equals/x → http://equals/x
 function meetsRouteEqualsWhenEquals(request: ConditionRequest): boolean {
   return methodEquals(request, methodEquals10601994);
 }

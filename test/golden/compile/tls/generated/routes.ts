@@ -21,10 +21,11 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // path_routes."example.com"."/api/"
+// /api and /api/ → /, /api/x → /x
 export const EXAMPLE_COM_API = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/api/"',
@@ -34,6 +35,7 @@ export const EXAMPLE_COM_API = add({
 });
 
 // path_routes."example.com"."/api/v1/"
+// /api/v1 and /api/v1/ → /, /api/v1/x → /x
 export const EXAMPLE_COM_API_V1 = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/api/v1/"',
@@ -43,6 +45,7 @@ export const EXAMPLE_COM_API_V1 = add({
 });
 
 // path_routes."example.com"."/internal/"
+// /internal and /internal/ → /, /internal/x → /x
 export const EXAMPLE_COM_INTERNAL = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/internal/"',
@@ -52,6 +55,7 @@ export const EXAMPLE_COM_INTERNAL = add({
 });
 
 // path_routes."example.com"."/old/"
+// /old and /old/ → https://old.example.com/app/, /old/x → https://old.example.com/app/x
 export const EXAMPLE_COM_OLD = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/old/"',
@@ -62,6 +66,7 @@ export const EXAMPLE_COM_OLD = add({
 });
 
 // path_routes."example.com"."/plain/"
+// /plain and /plain/ → /, /plain/x → /x
 export const EXAMPLE_COM_PLAIN = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/plain/"',

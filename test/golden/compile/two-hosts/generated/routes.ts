@@ -21,7 +21,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // host_routes."api.example.com"
@@ -45,6 +45,7 @@ export const EXAMPLE_COM = add({
 });
 
 // path_routes."example.com"."/api/"
+// /api and /api/ → http://localhost:8080/app/, /api/x → http://localhost:8080/app/x
 export const EXAMPLE_COM_API = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/api/"',
@@ -55,6 +56,7 @@ export const EXAMPLE_COM_API = add({
 });
 
 // path_routes."example.com"."/backend"
+// /backend and /backend/ → http://localhost:3000/, /backend/x → http://localhost:3000/x
 export const EXAMPLE_COM_BACKEND = add({
   kind: "proxy",
   key: 'path_routes."example.com"."/backend"',

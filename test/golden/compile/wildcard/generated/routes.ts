@@ -21,7 +21,7 @@ const limits: RouteLimits = {
   backendConnectTimeoutSecs: 10,
   maxIdleConnectionsPerHost: 8,
   idleConnectionTimeoutSecs: 30,
-  rateLimitRequestsPerMin: 0,
+  rateLimitRequestsPerMin: 0, // no limit
 };
 
 // host_routes."*"
@@ -67,6 +67,7 @@ export const ANY_EXAMPLE_COM = add({
 });
 
 // path_routes."*.example.com"."/api"
+// /api and /api/ → http://[::1]:8080/, /api/x → http://[::1]:8080/x
 export const ANY_EXAMPLE_COM_API = add({
   kind: "proxy",
   key: 'path_routes."*.example.com"."/api"',
