@@ -14,7 +14,7 @@ function hostOf(authority: string): string {
 
 test("brackets hold an IPv6 address or nothing", () => {
   assert.equal(hostOf("[::1]"), "::1");
-  assert.equal(hostOf("[::FFFF:127.0.0.1]:80"), "::ffff:127.0.0.1");
+  assert.equal(hostOf("[::FFFF:127.0.0.1]:80"), "::ffff:7f00:1");
   for (const inside of [
     "abc.de",
     "127.0.0.1",
