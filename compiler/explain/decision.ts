@@ -142,6 +142,7 @@ function reasonOf(
   checks: readonly Check[],
   unread: boolean,
 ): string {
+  if (checks.at(-1)?.name === "forwards") return "it goes no further";
   if (route !== undefined) return `refused by the check of the ${checks.at(-1)?.name}`;
   if (status === 404) return "no route takes it";
   return unread ? "the request cannot be read or served" : "answered without a route";
@@ -167,6 +168,8 @@ function checkReason(name: ProbeCheck["name"], route: RouteIr, result: ProbeResu
       return `${result.contentLength} of ${route.limits.maxRequestBodySize} bytes`;
     case "file":
       return "files are read with GET and HEAD";
+    case "forwards":
+      return "Max-Forwards is 0, so it ends here";
   }
 }
 

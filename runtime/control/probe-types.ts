@@ -9,7 +9,7 @@ export interface ProbeRequest {
 
 /** A question that is asked before the handler sees a request, and its answer. */
 export interface ProbeCheck {
-  readonly name: "header size" | "client" | "method" | "body size" | "file";
+  readonly name: "header size" | "client" | "method" | "file" | "body size" | "forwards";
   /** 0 lets the request pass, else the status that refuses it. */
   readonly status: number;
 }

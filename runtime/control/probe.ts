@@ -8,6 +8,7 @@ import { followForwardedFor } from "../data/forwarded-for.ts";
 import { SCAN_BAD_VERSION, SCAN_TOO_MANY_FIELDS } from "../data/http1-fields.ts";
 import { BODY_CHUNKED, RequestHead } from "../data/http1-request.ts";
 import { IpAddress } from "../data/ip-address.ts";
+import { countForward } from "../data/max-forwards.ts";
 import { METHODS_READING } from "../data/method.ts";
 import { writeRequestHead } from "../data/proxy-head.ts";
 import { ReplyWriter } from "../data/reply.ts";
@@ -108,8 +109,11 @@ export class Probe implements RequestProbe {
     const asked = { ...seen, route: route.key, checks, status };
     // Of the checks it is only that of files which the target has a part in.
     if (status !== 0 && name !== "file") return asked;
-    const upstreamHeads = status === 0 && target.isProxy ? this.headsFor(target, peer) : [];
-    return { ...asked, target: target.key, upstreamHeads };
+    if (status !== 0 || !target.isProxy) return { ...asked, target: target.key };
+    const ownStatus = countForward(head);
+    if (ownStatus !== 0) checks.push({ name: "forwards", status: ownStatus });
+    const upstreamHeads = ownStatus === 0 ? this.headsFor(target, peer) : [];
+    return { ...asked, status: ownStatus, target: target.key, upstreamHeads };
   }
 
   /** In the order of route-checks.ts, up to the first that refuses. */

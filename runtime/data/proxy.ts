@@ -17,6 +17,7 @@ import {
 import { ADDRESS_BYTES_MAX, type EventLoop } from "./event-loop.ts";
 import { SCAN_BAD } from "./http1-fields.ts";
 import { BODY_LENGTH } from "./http1-request.ts";
+import { countForward } from "./max-forwards.ts";
 import { METHODS_IDEMPOTENT } from "./method.ts";
 import { keepsHost, REQUEST_HEAD_GROWTH, writeRequestHead } from "./proxy-head.ts";
 import type { Route } from "./route.ts";
@@ -31,6 +32,11 @@ const LF = 0x0a;
 /** Takes a request whose head is in `loop.request`: writes it for the upstream and finds one. */
 export function begin(loop: EventLoop, connection: Connection, route: Route): void {
   const group = route.group!;
+  const ownStatus = countForward(loop.request);
+  if (ownStatus !== 0) {
+    client.reply(loop, connection, ownStatus);
+    return;
+  }
   if (!readPeerText(loop, connection)) {
     // It has gone: nobody could say whom the request is from, and nobody waits for its answer.
     client.abort(loop, connection);

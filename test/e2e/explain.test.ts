@@ -189,6 +189,8 @@ const HEADERS: readonly (readonly [string, string])[] = [
   ["Connection", "accept"],
   ["TE", "trailers"],
   ["Content-Length", "5"],
+  ["Max-Forwards", "0"],
+  ["Max-Forwards", "5"],
 ];
 
 function randomHead(random: Random): string {

@@ -37,6 +37,8 @@ const REQUESTS: readonly (readonly [line: string, peer: string, ...headers: Head
   ["PUT http://example.com/app?down", "192.0.2.1", ["User-Agent", "a bot"]],
   ["PUT http://example.com/app?down", "192.0.2.1", ["User-Agent", "curl"]],
   ["GET http://example.com/app?x=down", "192.0.2.1", ["X-Beta", "1"]],
+  ["OPTIONS http://a.example.com/x", "127.0.0.1", ["Max-Forwards", "0"]],
+  ["OPTIONS http://a.example.com/x", "127.0.0.1", ["Max-Forwards", "1"]],
 ];
 
 async function decisions(): Promise<Decision[]> {
