@@ -186,18 +186,11 @@ function awaitHead(loop: EventLoop, connection: Connection): void {
     loop.sockets.receiveMore(connection);
     return;
   }
-  connection.keepAlive = false;
-  connection.linger = true;
-  client.reply(loop, connection, 503);
+  client.refuseUnread(loop, connection, 503);
 }
 
 /** Answers a head that can't be read, and closes: what follows it can't be trusted. */
 function refuseHead(loop: EventLoop, connection: Connection, reason: number): void {
-  connection.keepAlive = false;
-  connection.linger = true;
-  connection.minorVersion = 1;
-  connection.isHead = false;
-  connection.bodyMode = BODY_NONE;
   let status = 400;
   if (reason === SCAN_BAD_VERSION) status = 505;
   else if (reason === SCAN_TOO_MANY_FIELDS) status = 431;
@@ -206,7 +199,7 @@ function refuseHead(loop: EventLoop, connection: Connection, reason: number): vo
     const lineEndMax = Math.min(connection.inEnd, connection.inStart + loop.headBytesMax);
     status = hasLineEnd(loop.bytes, connection.inStart, lineEndMax) ? 431 : 414;
   }
-  client.reply(loop, connection, status);
+  client.refuseUnread(loop, connection, status);
 }
 
 function hasLineEnd(bytes: Uint8Array, start: number, end: number): boolean {

@@ -17,7 +17,7 @@ import {
 import type { EventLoop } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
 import { continueSending } from "./file-answer.ts";
-import { BODY_CHUNKED, BODY_LENGTH } from "./http1-request.ts";
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE } from "./http1-request.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, REPLY_BYTES_MAX } from "./reply.ts";
 import * as response from "./response.ts";
 import * as upstream from "./upstream.ts";
@@ -110,6 +110,19 @@ export function refuse(loop: EventLoop, connection: Connection, status: number):
     connection.keepAlive = false;
     connection.linger = true;
   }
+  reply(loop, connection, status);
+}
+
+/**
+ * Answers a head that was not read, and closes. What stands in the connection is about the request
+ * before it.
+ */
+export function refuseUnread(loop: EventLoop, connection: Connection, status: number): void {
+  connection.keepAlive = false;
+  connection.linger = true;
+  connection.minorVersion = 1;
+  connection.isHead = false;
+  connection.bodyMode = BODY_NONE;
   reply(loop, connection, status);
 }
 
@@ -279,11 +292,7 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
       return;
     }
     connection.headStartedTick = -1;
-    connection.isHead = false;
-    connection.minorVersion = 1;
-    connection.keepAlive = false;
-    connection.linger = true;
-    reply(loop, connection, 408);
+    refuseUnread(loop, connection, 408);
   } else if (connection.requestState === REQUEST_BODY && connection.starved) {
     // Its bytes may be here; we had no buffer for them. Its time runs on once there is one.
     loop.timers.set(connection.slot, connection.route!.bodyTimeoutMs);
