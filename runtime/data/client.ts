@@ -308,6 +308,13 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
 export function drain(loop: EventLoop, connection: Connection): void {
   if (connection.closing) return;
   connection.keepAlive = false;
+  if (connection.requestState === REQUEST_DISCARD) {
+    // All that it still owes is a body that nobody wants; its answer is queued.
+    if (connection.linger) return;
+    connection.linger = true;
+    closeAfterSending(loop, connection);
+    return;
+  }
   const idle =
     connection.requestState === REQUEST_HEAD &&
     connection.responseState === RESPONSE_NONE &&
