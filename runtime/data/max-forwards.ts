@@ -1,11 +1,10 @@
 // Max-Forwards: how many proxies an OPTIONS or TRACE may still pass (RFC 9110 §7.6.2). The field
 // means nothing for other methods, whose heads are not searched for it.
 
-import { ascii, bytesEqual, bytesEqualNoCase } from "./bytes.ts";
+import { ascii, bytesEqualNoCase } from "./bytes.ts";
 import type { RequestHead } from "./http1-request.ts";
+import { METHOD_OPTIONS, METHOD_TRACE } from "./method.ts";
 
-const OPTIONS = ascii("OPTIONS");
-const TRACE = ascii("TRACE");
 const MAX_FORWARDS = ascii("max-forwards");
 
 const SPACE = 0x20;
@@ -17,14 +16,13 @@ const NINE = 0x39;
  * it must not go further. For what we are asked of ourselves, `OPTIONS *` is answered alike.
  */
 export function countForward(head: RequestHead): number {
-  const { bytes, fields, methodStart, methodEnd } = head;
-  const isOptions = bytesEqual(bytes, methodStart, methodEnd, OPTIONS);
-  if (!isOptions && !bytesEqual(bytes, methodStart, methodEnd, TRACE)) return 0;
+  const { bytes, fields, method } = head;
+  if ((method & (METHOD_OPTIONS | METHOD_TRACE)) === 0) return 0;
   for (let index = 0; index < fields.count; index++) {
     const nameStart = fields.lineStart[index]!;
     if (!bytesEqualNoCase(bytes, nameStart, fields.nameEnd[index]!, MAX_FORWARDS)) continue;
     const isLast = !countDown(bytes, fields.valueStart[index]!, fields.valueEnd[index]!);
-    if (isLast) return isOptions ? 200 : 501;
+    if (isLast) return method === METHOD_OPTIONS ? 200 : 501;
   }
   return 0;
 }
