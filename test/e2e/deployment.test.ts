@@ -372,7 +372,12 @@ function makeRepository(name: string, base: string | undefined, change: string):
 }
 
 /** Runs the steps as a runner does. Returns the names of those that failed, and the comment. */
-function runWorkflow(steps: readonly Step[], env: NodeJS.ProcessEnv, folder: string) {
+function runWorkflow(
+  steps: readonly Step[],
+  env: NodeJS.ProcessEnv,
+  folder: string,
+  fromFork = false,
+) {
   const failed: string[] = [];
   const outcomes = new Map<string, string>();
   let annotations = "";
@@ -381,16 +386,20 @@ function runWorkflow(steps: readonly Step[], env: NodeJS.ProcessEnv, folder: str
     if (step.if === undefined && failed.length > 0) continue;
     const needed = /steps\.(\w+)\.outcome == 'success'/.exec(step.if ?? "")?.[1];
     if (needed !== undefined && outcomes.get(needed) !== "success") continue;
+    if (fromFork && /head\.repo\.full_name == github\.repository/.test(step.if ?? "")) continue;
     const script = `cd "${folder}/work"\n${step.run}`;
     const path = `${folder}/bin:${process.env.PATH}`;
-    const { status, output } = run("bash", ["-ec", script], { ...env, PATH: path });
+    const summary = join(folder, "summary.md");
+    const all = { ...env, PATH: path, GITHUB_STEP_SUMMARY: summary };
+    const { status, output } = run("bash", ["-ec", script], all);
     annotations += output;
     if (step.id !== undefined) outcomes.set(step.id, status === 0 ? "success" : "failure");
     if (status !== 0) failed.push(step.name ?? "");
   }
   const read = (name: string) =>
     existsSync(join(folder, name)) ? readFileSync(join(folder, name), "utf8") : "";
-  return { failed, annotations, comment: read("comment.md"), gh: read("gh.txt").trim() };
+  const [comment, summary] = [read("comment.md"), read("summary.md")];
+  return { failed, annotations, comment, summary, gh: read("gh.txt").trim() };
 }
 
 function workflow(t: TestContext): { steps: Step[]; env: NodeJS.ProcessEnv } | undefined {
@@ -416,6 +425,20 @@ test("the workflow passes a good change, and posts what changes", (t) => {
   assert.match(comment, /example\.com/);
   assert.match(comment, /404/);
   assert.equal(gh, "pr comment 7 --body-file diff.md --edit-last --create-if-none");
+});
+
+test("from a fork, where the token may not write, the summary has what changes", (t) => {
+  const { steps, env } = workflow(t) ?? {};
+  if (steps === undefined || env === undefined) return;
+  const folder = makeRepository(
+    "fork",
+    OLD,
+    OLD.replace('"/"', '"/v2"').replace("com/x", "com/v2/x"),
+  );
+  const { failed, gh, summary, annotations } = runWorkflow(steps, env, folder, true);
+  assert.deepEqual(failed, [], annotations);
+  assert.match(summary, /example\.com/);
+  assert.equal(gh, "");
 });
 
 test("the workflow fails with a broken expectation, and still posts what changes", (t) => {
