@@ -60,7 +60,8 @@ export class AdminServer {
     const host = address.includes(":") ? `[${address}]` : address;
     try {
       await new Promise<void>((done, fail) => {
-        this.server.once("error", fail).listen({ host: address, port }, done);
+        // It stays for later errors, such as a client that no descriptor is left for.
+        this.server.on("error", fail).listen({ host: address, port }, done);
       });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import type { Server } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { AdminServer } from "../../runtime/control/admin-server.ts";
 import { ADMIN, ADMIN_URL, pageOf, samplesOf } from "../lib/admin.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { type Faults, startWithFaults } from "../lib/faults.ts";
@@ -234,6 +236,22 @@ test("a server that stops is not ready, and lives", async () => {
     await upstream.stop();
     await server.stop();
   }
+});
+
+test("clients that can't be accepted are no error of the server", async () => {
+  const page = () => "";
+  const admin = new AdminServer({
+    metrics: page,
+    unreadiness: page,
+    config: page,
+    upstreams: page,
+  });
+  const url = await admin.listen({ address: "127.0.0.1", port: 0 });
+  // What Node says when accept(2) fails; the kernel's reasons for it are hard to come by.
+  const { server } = admin as unknown as { server: Server };
+  for (let round = 0; round < 3; round++) server.emit("error", new Error("accept EMFILE"));
+  assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  admin.close();
 });
 
 test("dropped log records are counted", async () => {
