@@ -152,8 +152,8 @@ export class Generation {
     this.accepting = true;
     this.broadcast({ type: "accept" });
     for (const slot of this.slots) if (slot.worker === null) this.restart(slot);
-    const { description, tls } = this.parts;
-    await this.healthChecks.start(description.facts, this.balance, tls.trusts);
+    const { bundle, description, tls } = this.parts;
+    await this.healthChecks.start(description.facts, this.balance, tls.trusts, bundle.path);
   }
 
   private startWorker(slot: WorkerSlot): Promise<void> {

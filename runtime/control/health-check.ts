@@ -1,6 +1,8 @@
 // Active health checks, on the main thread: asks each server of a group for a path, again and
 // again, and tells the workers by a word of shared memory which of them to use.
 
+import { realpathSync } from "node:fs";
+import { createRequire } from "node:module";
 import type { Client } from "undici";
 import type { HealthCheckSettings } from "../data/api.ts";
 import { ServerState } from "../data/server-state.ts";
@@ -10,6 +12,19 @@ import type { ServerTrust } from "./tls-keys.ts";
 
 /** Of an answer's body this much is read and dropped; the status is what counts. */
 const BODY_BYTES_MAX = 65536;
+
+/**
+ * The folder that the main thread was started from need not have it, or be there: a link may lead
+ * to another one by now.
+ */
+async function loadClient(bundlePath: string): Promise<typeof import("undici")> {
+  try {
+    return await import("undici");
+  } catch {
+    // Node itself remembers where a link has led.
+    return createRequire(realpathSync(bundlePath))("./undici.cjs") as typeof import("undici");
+  }
+}
 
 /** Consecutive results of one server's checks, and what they come to. */
 export class HealthVerdict {
@@ -61,12 +76,13 @@ export class HealthChecks {
 
   /**
    * Begins to check the servers of all groups that ask for it. `trusts`: of each group, read by
-   * whoever still might.
+   * whoever still might. The program's bundle is at `bundlePath`.
    */
   async start(
     program: Facts,
     memory: readonly GroupMemory[],
     trusts: readonly (ServerTrust | undefined)[],
+    bundlePath: string,
   ): Promise<void> {
     for (const [group, { servers, healthCheck }] of program.upstreams.entries()) {
       // What an earlier configuration's checks have found is nobody's business any more.
@@ -76,7 +92,7 @@ export class HealthChecks {
     }
     if (program.upstreams.every((group) => group.healthCheck === undefined)) return;
     // Loaded only here: every worker runs the same bundle and has no use for it.
-    const { buildConnector, Client } = await import("undici");
+    const { buildConnector, Client } = await loadClient(bundlePath);
     if (this.stopped) return;
     program.upstreams.forEach(({ servers, healthCheck: settings }, group) => {
       if (settings === undefined) return;

@@ -1,7 +1,8 @@
 // The entry of a compiled server. The same bundle is the main thread and, started again, each
 // worker.
 
-import { dirname } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Program } from "../data/api.ts";
 import { describe, type Task } from "./bundle.ts";
@@ -17,12 +18,23 @@ export async function serve(program: Program): Promise<void> {
   if (!isMainThread) runTask(program, workerData as Task);
   else if (!argv.includes("--check")) {
     const { Supervisor } = await import("./supervisor.ts");
-    await new Supervisor(program, __filename).run();
+    await new Supervisor(program, startedPath()).run();
   } else {
     const { checkBundle } = await import("./host-check.ts");
     const asJson = argv.includes("--json");
     process.exitCode = await checkBundle(program, dirname(__filename), asJson);
   }
+}
+
+/** Where this file is as the command has it: a link on the way may lead elsewhere at a reload. */
+function startedPath(): string {
+  const folder = dirname(resolve(process.argv[1] ?? ""));
+  try {
+    if (realpathSync(folder) === dirname(__filename)) return join(folder, basename(__filename));
+  } catch {
+    // Started in another way than by `node server.cjs`.
+  }
+  return __filename;
 }
 
 function runTask(program: Program, task: Task): void {

@@ -2,7 +2,15 @@
 // client can see says that it happened, but for the new routes.
 
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -218,6 +226,36 @@ test("after dropping privileges, too", async (t) => {
   client.close();
   await alone(server);
   await server.stop();
+});
+
+test("a link that leads to another release is followed, and the old one may go", async (t) => {
+  const upstream = await startUpstream();
+  const folder = await compileConfig(serverSection() + fileRoute("/a", "/usr"));
+  const checked = `[upstreams.u]\nservers = ["${upstream.url}"]\n[upstreams.u.health_check]\n`;
+  const route = '[path_routes."*"."/b"]\ntype = "Proxy"\nupstream = "u"\n';
+  const next = await compileConfig(serverSection() + checked + route);
+  renameSync(join(folder, "dist"), join(folder, "one"));
+  renameSync(join(next, "dist"), join(folder, "two"));
+  const dist = join(folder, "dist");
+  symlinkSync("one", dist);
+  const child = new TestProcess(process.execPath, ["dist/server.cjs"], { cwd: folder });
+  t.after(() => (child.running ? child.stop("SIGKILL") : undefined));
+  const port = await child.until("the ready line", () => {
+    const found = /^zproxy listening on http:\/\/127\.0\.0\.1:(\d+)$/m.exec(child.stdout);
+    return found === null ? undefined : Number(found[1]);
+  });
+  assert.equal((await exchange(port, request("GET /a/bin/env"))).status, 200);
+  symlinkSync("two", `${dist}-next`);
+  renameSync(`${dist}-next`, dist);
+  rmSync(join(folder, "one"), { recursive: true });
+  child.kill("SIGHUP");
+  await child.until("the reload", () => /zproxy reloaded/.exec(child.stderr) ?? undefined);
+  assert.equal((await exchange(port, request("GET /a/bin/env"))).status, 404);
+  assert.equal((await exchange(port, request("GET /b/status/200"))).status, 200);
+  await child.until("a health check", () => upstream.requests() >= 2 || undefined);
+  await upstream.stop();
+  assert.deepEqual(await child.stop("SIGTERM"), { code: 0, signal: null }, child.output);
+  for (const it of [folder, next]) rmSync(it, { recursive: true });
 });
 
 test("zproxy run compiles again on SIGHUP", async () => {
