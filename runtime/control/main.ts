@@ -8,6 +8,9 @@ import type { Program } from "../data/api.ts";
 import { describe, type Task } from "./bundle.ts";
 import { runWorker } from "./worker.ts";
 
+/** What a server does with them is its own: Node would end, or open its inspector. */
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const;
+
 /**
  * Serves `program` until a signal ends it; with --check, only looks at this machine. Called once by
  * the generated entry.
@@ -17,6 +20,9 @@ export async function serve(program: Program): Promise<void> {
   // What only the main thread does is in files of their own, which no worker loads.
   if (!isMainThread) runTask(program, workerData as Task);
   else if (!argv.includes("--check")) {
+    // Of those that come while the rest is loaded none is lost: the supervisor listens to them too,
+    // before the first can be delivered.
+    for (const signal of SIGNALS) process.on(signal, () => {});
     const { Supervisor } = await import("./supervisor.ts");
     await new Supervisor(program, startedPath()).run();
   } else {

@@ -87,10 +87,12 @@ export class Supervisor {
 
   /** Starts serving; returns when the first workers are ready. */
   async run(): Promise<void> {
+    this.takeSignals();
     try {
       await this.start();
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
+      if (this.stopping) return;
       await this.log.finish(LAST_RECORDS_AT_ONCE_MS);
       exitWith(error.message.split("\n"));
     }
@@ -116,11 +118,11 @@ export class Supervisor {
     const listeners = this.bind(workerCount);
     this.balanceBy(null, description, listeners); // before anybody has connected
     await this.admin.listen(server.admin);
+    if (this.stopping) return;
     this.settleAdmin();
     this.dropPrivileges();
     this.house = this.makeHousehold(cpus, workerCount);
     this.current = this.makeGeneration({ bundle: this.firstBundle, description, listeners, tls });
-    this.takeSignals();
     await this.current.start();
     if (this.stopping) return;
     const checking = this.current.serve();
@@ -374,7 +376,7 @@ export class Supervisor {
     if (process.env.ZPROXY_TEST_STATS === "1")
       process.on("SIGUSR2", () => {
         this.statistics.clear();
-        this.current.broadcast({ type: "statistics" });
+        this.current?.broadcast({ type: "statistics" });
       });
   }
 
@@ -389,7 +391,7 @@ export class Supervisor {
     print([JSON.stringify({ workers, openFiles, tlsConnections, generations })]);
   }
 
-  /** The first signal drains, the second ends at once. */
+  /** The first signal drains, the second ends at once. During the start there may be nothing yet. */
   private stop(): void {
     if (this.stopping) {
       void this.exit(1);
@@ -397,7 +399,11 @@ export class Supervisor {
     }
     this.stopping = true;
     this.logger.info("zproxy is stopping");
-    this.serviceManager.stopping();
+    this.serviceManager?.stopping();
+    if (this.generations.size === 0) {
+      void this.exit(0);
+      return;
+    }
     for (const generation of [...this.generations]) generation.drain();
     const limit = this.current.parts.description.facts.server.shutdownTimeoutSecs;
     if (limit === 0) return;

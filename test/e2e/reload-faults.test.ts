@@ -3,15 +3,17 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { startWithFaults } from "../lib/faults.ts";
+import { TestProcess } from "../lib/process.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
 import { alone, hangUp, REFUSED, reloadInstalled, startFor, status, until } from "../lib/reload.ts";
+import { compileConfig } from "../lib/server.ts";
 import { startHeadScript, startUpstream } from "../lib/upstreams.ts";
 
 const CONFIG = serverSection(2) + fileRoute("/", "/usr");
@@ -136,4 +138,40 @@ test("SIGTERM at any moment of a reload ends the server in order", async (t) => 
     await server.stop().catch(() => {});
     assert.deepEqual(server.errors(), []);
   }
+});
+
+test("no signal during the start ends the server, but for those that are to", async () => {
+  const folder = await compileConfig(CONFIG);
+  // The first that a start does takes a while.
+  const slow = join(folder, "slow.cjs");
+  const patch = `const { dlopen } = process;
+let first = require("node:worker_threads").isMainThread;
+process.dlopen = (...args) => {
+  if (first) {
+    first = false;
+    require("node:fs").writeSync(1, "loading\\n");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  }
+  return dlopen.apply(process, args);
+};
+`;
+  writeFileSync(slow, patch);
+  const start = async () => {
+    const options = { cwd: folder, env: { NODE_OPTIONS: `--require ${slow}` } };
+    const child = new TestProcess(process.execPath, ["dist/server.cjs"], options);
+    await child.until("the start", () => /loading/.exec(child.stdout) ?? undefined);
+    return child;
+  };
+  const child = await start();
+  child.kill("SIGUSR1");
+  child.kill("SIGHUP");
+  await child.until("the reload", () => /zproxy reloaded/.exec(child.stderr) ?? undefined);
+  assert.doesNotMatch(child.output, /Debugger listening/);
+  assert.deepEqual(await child.stop("SIGTERM"), { code: 0, signal: null }, child.output);
+
+  const stopped = await start();
+  assert.deepEqual(await stopped.stop("SIGTERM"), { code: 0, signal: null }, stopped.output);
+  assert.doesNotMatch(stopped.output, /listening/);
+  assert.match(stopped.output, /zproxy has stopped/);
+  rmSync(folder, { recursive: true });
 });
