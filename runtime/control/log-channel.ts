@@ -16,7 +16,7 @@ import type { LogWriter } from "./log-writer.ts";
 import type { RequestLines } from "./request-line.ts";
 
 const PINO_WARN = 40;
-/** Requests are handed on in pieces of about this many characters. */
+/** Requests are handed on in pieces of at most this many characters, or one record. */
 const PIECE_LENGTH = 16384;
 
 interface Channel {
@@ -31,6 +31,7 @@ export class LogChannels {
   private readonly writer: LogWriter;
   private readonly logger: Logger;
   private readonly recordsMax: number;
+  private readonly pieceLength: number;
   /** By worker. A ring stays when its worker dies: what it has written is still to be read. */
   private readonly channels = new Map<number, Channel>();
   /** Rings whose worker is gone and whose place is taken. */
@@ -44,6 +45,7 @@ export class LogChannels {
     this.writer = writer;
     this.logger = logger;
     this.recordsMax = recordsMax;
+    this.pieceLength = Math.min(PIECE_LENGTH, writer.chunkBytesMax);
     this.timer = setInterval(() => this.flush(), intervalMs);
     this.timer.unref();
   }
@@ -58,6 +60,7 @@ export class LogChannels {
         return known.memory;
       }
       this.leftovers.push(known); // still to be printed in the terms of the program that wrote them
+      if (this.leftovers.length > this.channels.size) this.giveUp(this.leftovers.shift()!);
     }
     const memory = logRingMemory(this.recordsMax);
     const reader = new LogRingReader(memory);
@@ -95,23 +98,36 @@ export class LogChannels {
     clearInterval(this.timer);
   }
 
+  /** Counts what is left in a ring as dropped: while the log stands still, reloads may go on. */
+  private giveUp({ reader }: Channel): void {
+    for (; reader.peek() >= 0; reader.next()) this.droppedBefore++;
+    this.droppedBefore += reader.dropped;
+  }
+
   private drainOne({ reader, text, lines }: Channel): void {
     const { words, doubles } = reader;
     const memory = { words, doubles, text };
     let piece = "";
+    const addPiece = (): void => {
+      if (piece !== "") this.writer.add(piece);
+      piece = "";
+    };
     while (this.writer.hasRoom) {
       const at = reader.peek();
       if (at < 0) break;
       const kind = words[at + RECORD_KIND];
-      if (kind === KIND_REQUEST) piece += lines.print(memory, at);
-      else if (kind === KIND_WARNING) this.logger.warn(sentenceOf(words, text, at));
-      else if (kind === KIND_NOTICE) this.logger.info(sentenceOf(words, text, at));
+      if (kind === KIND_REQUEST) {
+        const line = lines.print(memory, at);
+        if (piece.length + line.length > this.pieceLength) addPiece();
+        piece += line;
+      } else {
+        addPiece(); // the order stays
+        if (kind === KIND_WARNING) this.logger.warn(sentenceOf(words, text, at));
+        else if (kind === KIND_NOTICE) this.logger.info(sentenceOf(words, text, at));
+      }
       reader.next();
-      if (piece.length < PIECE_LENGTH) continue;
-      this.writer.add(piece);
-      piece = "";
     }
-    if (piece !== "") this.writer.add(piece);
+    addPiece();
   }
 
   /** A record without regard to the level: who reads the log has to know that it has gaps. */

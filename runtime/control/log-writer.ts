@@ -12,7 +12,7 @@ import { terminalLines } from "./terminal-line.ts";
 
 /** Bytes that may wait for the destination. */
 const WAITING_BYTES_MAX = 1 << 20;
-/** Lines are written together up to this size. */
+/** Lines are written together up to this size, or less where files are small. */
 const CHUNK_BYTES_MAX = 65536;
 /** After an error, for example a full disk, the same bytes are tried again this much later. */
 const RETRY_MS = 500;
@@ -49,7 +49,8 @@ export class LogWriter {
   private readonly options: LogWriterOptions;
   private fd: number;
   private readonly isFile: boolean;
-  private readonly chunkBytesMax: number;
+  /** Lines are written together up to this size. */
+  readonly chunkBytesMax: number;
   /** Bytes in the file; counted for regular ones. */
   private fileBytes: number;
   /** Whole lines, in chunks, and those of the last one that may still grow. */
@@ -77,9 +78,9 @@ export class LogWriter {
       fileBytesMax === 0 ? CHUNK_BYTES_MAX : Math.min(CHUNK_BYTES_MAX, fileBytesMax);
   }
 
-  /** Whether there is room for a chunk's worth of lines. */
+  /** Whether there is room for more than anybody adds at once. */
   get hasRoom(): boolean {
-    return this.waitingBytes + this.chunkBytesMax <= WAITING_BYTES_MAX;
+    return this.waitingBytes + CHUNK_BYTES_MAX <= WAITING_BYTES_MAX;
   }
 
   /** Takes records, whole lines of JSON; they wait until `flush`. False: there is no room. */
