@@ -10,7 +10,10 @@ import type { Program, ReuseportProgram } from "../data/api.ts";
 import type { WorkerStart } from "./messages.ts";
 import { StartError } from "./start-error.ts";
 
-/** Of what main thread and workers say to each other: messages.ts and what it refers to. */
+/**
+ * Of what main thread and workers say to each other: messages.ts and what it refers to, and memory
+ * that they share. test/golden/protocol.test.ts knows the files.
+ */
 export const PROTOCOL_VERSION = 1;
 /** How long a bundle may take to say what it is. */
 const DESCRIBE_MS = 20_000;
