@@ -26,7 +26,7 @@ export interface Server {
   readonly threads?: number;
   /** Addresses or CIDR blocks of proxies in front of this one, whose `X-Forwarded-For` is believed: the right-most address that is not trusted is the client. Default none. */
   readonly trusted_proxies?: readonly string[];
-  /** Seconds to wait for requests in flight at shutdown, and for requests and tunnels of old workers after a reload. 0 is no limit. Default 30 seconds. */
+  /** Seconds to wait for requests in flight at shutdown, and for requests and tunnels of old workers after a reload. 0 is no limit: they stay until they end, or until a fourth reload needs their place. Default 30 seconds. */
   readonly shutdown_timeout_secs?: number;
 }
 

@@ -2,6 +2,7 @@
 // generation beside this one; this one then stops accepting, lets its clients go on with the other,
 // finishes what is under way and ends.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { releaseLocks } from "../data/rate-limiter.ts";
@@ -328,6 +329,21 @@ export class Generation {
     this.broadcast({ type: "drain" });
     this.limit = setTimeout(() => this.terminate(), CUT_OFF_MS);
     this.limit.unref();
+  }
+
+  /** Whether it stays for as long as its clients do. */
+  get isUnlimited(): boolean {
+    return this.ending && this.limit === undefined;
+  }
+
+  /** Is cut off for a generation that needs its place. Returns when it has gone. */
+  async makeWay(): Promise<void> {
+    this.house.logger.warn(
+      "connections of the oldest generation are cut off: the next one needs its place",
+    );
+    this.broadcast({ type: "drain" });
+    await sleep(CUT_OFF_MS);
+    await Promise.all(this.slots.map(({ worker }) => worker?.terminate()));
   }
 
   /** Ends with the server. */

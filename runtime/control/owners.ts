@@ -14,6 +14,10 @@ export class Owners {
     this.count = Math.min(workerCount * GENERATIONS_MAX, OWNER_MAX + 1);
   }
 
+  hasRoom(count: number): boolean {
+    return this.count - this.taken.size >= count;
+  }
+
   /** The lowest numbers that are free; undefined: there are not enough. */
   take(count: number): number[] | undefined {
     const free = Array.from({ length: this.count }, (_, owner) => owner)

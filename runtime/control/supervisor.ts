@@ -306,6 +306,7 @@ export class Supervisor {
     try {
       listeners = nextListeners(parts.listeners, server, this.addon);
       await this.admin.listen(server.admin);
+      await this.makeRoom();
       if (this.stopping) throw new StartError("the server is stopping");
       next = this.makeGeneration({ bundle, description, listeners, tls });
       await next.start();
@@ -317,6 +318,13 @@ export class Supervisor {
       closeLeft(listeners, parts.listeners, this.addon);
       throw error;
     }
+  }
+
+  /** Without a drain limit, tunnels of earlier generations would stand against every reload. */
+  private async makeRoom(): Promise<void> {
+    const { owners, workerCount } = this.house;
+    if (owners.hasRoom(workerCount)) return;
+    await [...this.generations].find((generation) => generation.isUnlimited)?.makeWay();
   }
 
   /** Puts a generation in the place of the present one. Nothing of this can fail. */

@@ -30,7 +30,7 @@ import {
   until,
 } from "../lib/reload.ts";
 import { COMMAND, compileConfig } from "../lib/server.ts";
-import { startHeadScript, startScript, startUpstream } from "../lib/upstreams.ts";
+import { startHeadScript, startScript, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
 test("an idle connection, and one in a request, go on with the new routes", async (t) => {
   const upstream = await startUpstream();
@@ -140,19 +140,29 @@ test("listeners come and go, and one that can't be bound is refused", async (t) 
   await server.stop();
 });
 
-test("a tunnel lasts until the drain limit, and is cut then", async (t) => {
+/** A server that switches protocols, and then gives back what it gets. */
+function startEcho(): Promise<Upstream> {
   const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
-  const echo = await startScript((connection) => {
+  return startScript((connection) => {
     const { socket, received } = connection;
     if (received.startsWith("GET")) socket.write(switching);
     else socket.write(received);
     connection.received = "";
   });
-  const section = `${serverSection()}shutdown_timeout_secs = 3\n`;
-  const server = await startFor(t, section + proxyRoute("/", echo.url));
-  const client = await RawClient.connect(server.port);
+}
+
+async function openTunnel(port: number): Promise<RawClient> {
+  const client = await RawClient.connect(port);
   await client.send(request("GET /", ["Connection: upgrade", "Upgrade: x"]));
   assert.equal((await client.answer()).status, 101);
+  return client;
+}
+
+test("a tunnel lasts until the drain limit, and is cut then", async (t) => {
+  const echo = await startEcho();
+  const section = `${serverSection()}shutdown_timeout_secs = 3\n`;
+  const server = await startFor(t, section + proxyRoute("/", echo.url));
+  const client = await openTunnel(server.port);
   await reload(server, section + proxyRoute("/new", echo.url));
   await client.send("through");
   while (client.pending.length < 7) await sleep(5);
@@ -163,6 +173,31 @@ test("a tunnel lasts until the drain limit, and is cut then", async (t) => {
   client.close();
   await alone(server);
   await echo.stop();
+  await server.stop();
+});
+
+test("without a drain limit, the oldest generation's tunnels make way for the next one", async (t) => {
+  const echo = await startEcho();
+  const config = `${serverSection()}shutdown_timeout_secs = 0\n${proxyRoute("/", echo.url)}`;
+  const server = await startFor(t, config);
+  const tunnels = [await openTunnel(server.port)];
+  for (let round = 0; round < 3; round++) {
+    await reloadInstalled(server);
+    tunnels.push(await openTunnel(server.port));
+  }
+  assert.equal(await generations(server), 4);
+  assert.doesNotMatch(server.log(), /cut off/);
+  await reloadInstalled(server);
+  assert.match(server.log(), /of the oldest generation are cut off/);
+  const [oldest, ...others] = tunnels;
+  await oldest!.ended();
+  for (const tunnel of others) {
+    await tunnel.send("through");
+    while (tunnel.pending.length < 7) await sleep(5);
+  }
+  for (const tunnel of tunnels) tunnel.close();
+  await echo.stop();
+  await alone(server);
   await server.stop();
 });
 
