@@ -73,9 +73,9 @@ export async function generations(server: TestServer): Promise<number> {
   return (JSON.parse(line!) as { generations: number }).generations;
 }
 
-/** Waits until the workers of earlier generations have gone. */
-export async function alone(server: TestServer): Promise<void> {
-  const deadline = Date.now() + patience(15_000);
+/** Waits until the workers of earlier generations have gone, for so long at most. */
+export async function alone(server: TestServer, limitMs = 15_000): Promise<void> {
+  const deadline = Date.now() + patience(limitMs);
   while ((await generations(server)) > 1) {
     assert.ok(Date.now() < deadline, "an earlier generation stays");
     await sleep(50);
