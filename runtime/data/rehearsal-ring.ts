@@ -38,7 +38,7 @@ export const FD_COUNT = 4;
 
 const SQ_ENTRIES = 64;
 const CQ_ENTRIES = 256;
-export const BUFFER_RING_ENTRIES = 8;
+export const BUFFER_RING_ENTRIES = 4;
 const SQ_HEAD = 0;
 const SQ_TAIL = 1;
 const CQ_HEAD = 2;

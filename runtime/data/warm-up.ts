@@ -38,7 +38,7 @@ const WARM_UP_MS = 50;
 export const REQUESTS_MAX = 400;
 
 const SLOT_COUNT = 64;
-const BUFFER_COUNTS = { small: 32, large: 16, multishot: 16 };
+const BUFFER_COUNTS = { small: 16, large: 6, multishot: 8 };
 const FILE_BYTES = 100;
 const ANSWER = ascii(
   'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nETag: "1"\r\n\r\nok',
