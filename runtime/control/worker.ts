@@ -52,7 +52,7 @@ class WorkerThread {
   constructor(program: Program, start: WorkerStart) {
     const addon = loadAddon(start.addonPath);
     this.addon = addon;
-    addon.pinThread(start.cpu);
+    const pinned = addon.pinThread(start.cpu);
     this.groups = makeGroups(program, start.balance);
     const routes = program.routes.map((settings, at) => new Route(settings, this.groups, at));
     if (FILE_ROUTES) openRoots(program, routes, addon, start.owner);
@@ -110,6 +110,10 @@ class WorkerThread {
       },
       onNotice: (text) => writeSentence(log, KIND_NOTICE, `worker ${start.index}: ${text}`),
     });
+    if (pinned < 0)
+      this.loop.onWarning(
+        `can't stay on CPU ${start.cpu} (errno ${-pinned}), and runs where the kernel likes`,
+      );
     start.addresses.forEach((servers, group) => {
       servers.forEach((addresses, server) => {
         this.setAddresses(group, server, addresses);

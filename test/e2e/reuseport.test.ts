@@ -163,7 +163,7 @@ if (INSIDE) {
     const section = '[server]\nlisten = "127.0.0.1:0"\nthreads = 2\n';
     const balancing = '[performance]\nreuseport_balancing = "cbpf"\n';
     const faults = await startWithFaults(section + balancing + fileRoute("/site", "/usr"), {
-      env: { ZPROXY_FAULT_FILTER: String(ENOPROTOOPT) },
+      env: { ZPROXY_FAULT_RESULTS: JSON.stringify({ attachFilter: -ENOPROTOOPT }) },
     });
     const { server } = faults;
     assert.match(

@@ -1,10 +1,17 @@
 // Several workers behind one port, and groups of upstream servers.
 
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { serverSection } from "../lib/config.ts";
+import { EINVAL } from "../../native/abi.ts";
+import { loadAddon } from "../../runtime/native.ts";
+import { fileRoute, serverSection } from "../lib/config.ts";
+import { startWithFaults } from "../lib/faults.ts";
+import { TestProcess } from "../lib/process.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
-import { startServer, type TestServer } from "../lib/server.ts";
+import { compileConfig, startServer, type TestServer } from "../lib/server.ts";
+import { requireTool } from "../lib/tools.ts";
 import { closedPort, type Echo, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
 /** A group and the route to it; `servers` are TOML values. */
@@ -120,5 +127,51 @@ describe("two listeners", () => {
   test("all addresses of both families, on one port", async () => {
     const port = await closedPort();
     await askBoth([`0.0.0.0:${port}`, `[::]:${port}`]);
+  });
+});
+
+describe("threads", () => {
+  /** For each thread of a server, the CPUs it may run on. */
+  function cpusOf({ pid }: TestServer): string[] {
+    return readdirSync(`/proc/${pid}/task`).map((task) => {
+      const status = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
+      return /^Cpus_allowed_list:\s+(\S+)$/m.exec(status)![1]!;
+    });
+  }
+
+  test("each worker stays on one CPU, in turn over those that there are", async () => {
+    const config = (threads: number) => serverSection(threads) + fileRoute("/", "/usr");
+    const allowed = loadAddon(resolve("native/build/Release/zproxy.node")).allowedCpus();
+    const server = await startServer(config(allowed.length * 2));
+    const lists = cpusOf(server);
+    for (const cpu of allowed) {
+      const here = lists.filter((list) => list === String(cpu)).length;
+      // With a single CPU, all other threads are on it as well.
+      assert.ok(allowed.length > 1 ? here === 2 : here > 2, `CPU ${cpu}, of threads on ${lists}`);
+    }
+    await server.stop();
+  });
+
+  test("one that can't be kept on its CPU says so, and serves", async () => {
+    const env = { ZPROXY_FAULT_RESULTS: JSON.stringify({ pinThread: -EINVAL }) };
+    const faults = await startWithFaults(serverSection() + fileRoute("/", "/usr"), { env });
+    const { server } = faults;
+    const said = /"level":40.*worker 0: can't stay on CPU \d+ \(errno 22\)/;
+    await server.process.until("the warning", () => said.exec(server.log()) ?? undefined);
+    assert.equal((await exchange(server.port, request("GET /none"))).status, 404);
+    await faults.stop();
+  });
+
+  test("the server may open as many files as the hard limit lets it", async (t) => {
+    const prlimit = requireTool(t, "prlimit");
+    if (prlimit === undefined) return;
+    const folder = await compileConfig(serverSection() + fileRoute("/", "/usr"));
+    const args = ["--nofile=256:4096", process.execPath, "dist/server.cjs"];
+    const child = new TestProcess(prlimit, args, { cwd: folder });
+    await child.until("a listener", () => /listening/.exec(child.stdout) ?? undefined);
+    const limits = readFileSync(`/proc/${child.pid}/limits`, "utf8");
+    assert.match(limits, /^Max open files\s+4096\s+4096\s/m);
+    await child.stop();
+    rmSync(folder, { recursive: true });
   });
 });

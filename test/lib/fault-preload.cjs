@@ -6,8 +6,8 @@
 //   crash-N    worker N throws inside its loop, once
 //   hold       workers that start wait until it is gone
 //
-// and by the environment: ZPROXY_FAULT_FILTER is the errno with which programs that balance are
-// refused.
+// and by the environment: ZPROXY_FAULT_RESULTS holds, as JSON, what calls return instead of being
+// made, by their names.
 
 const { existsSync, readFileSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
@@ -15,6 +15,9 @@ const { join } = require("node:path");
 const folder = process.env.ZPROXY_FAULTS;
 /** CLOCK_MONOTONIC_MS of native/abi.ts. */
 const CLOCK_MONOTONIC_MS = 0;
+
+const results = Object.entries(JSON.parse(process.env.ZPROXY_FAULT_RESULTS ?? "{}"));
+const fixedCalls = Object.fromEntries(results.map(([name, result]) => [name, () => result]));
 
 function skippedMs() {
   try {
@@ -43,6 +46,7 @@ function withFaults(addon) {
   let clock;
   return {
     ...addon,
+    ...fixedCalls,
     ringOpen(ringOwner, ...rest) {
       owner = ringOwner;
       waitToStart();
@@ -51,9 +55,6 @@ function withFaults(addon) {
     ringClock(handle) {
       clock = addon.ringClock(handle);
       return clock;
-    },
-    attachFilter(...args) {
-      return -Number(process.env.ZPROXY_FAULT_FILTER ?? 0) || addon.attachFilter(...args);
     },
     ringEnter(...args) {
       mayCrash(owner);

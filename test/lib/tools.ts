@@ -16,6 +16,7 @@ const PACKAGES = {
   ncat: "ncat",
   nginx: "nginx-light",
   openssl: "openssl",
+  prlimit: "util-linux",
   promtool: "prometheus",
   python3: "python3",
   script: "bsdutils",
