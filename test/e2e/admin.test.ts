@@ -8,18 +8,28 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { AdminServer } from "../../runtime/control/admin-server.ts";
 import { ADMIN, ADMIN_URL, pageOf, samplesOf } from "../lib/admin.ts";
+import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { type Faults, startWithFaults } from "../lib/faults.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
+import { alone, reloadInstalled } from "../lib/reload.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
 import { requestCame, startUpstream, type Upstream } from "../lib/upstreams.ts";
 
 /** More than the bounds of the histogram have between them. */
 const SLOW_MS = 60;
+/** More than any test but one needs. */
+const CONNECTIONS = 50;
 
 function route(prefix: string): string {
   return String.raw`route="path_routes.\"*\".\"${prefix}\""`;
+}
+
+function checkMetrics(promtool: string, text: string): void {
+  const check = spawnSync(promtool, ["check", "metrics"], { input: text, encoding: "utf8" });
+  assert.equal(check.status, 0, `${check.stdout}${check.stderr}`);
+  assert.equal(check.stdout + check.stderr, "", "not even a remark");
 }
 
 describe("metrics", () => {
@@ -32,7 +42,7 @@ describe("metrics", () => {
     const config = [
       serverSection(2),
       ADMIN,
-      "[security]\nmax_concurrent_connections = 1000\n",
+      `[security]\nmax_concurrent_connections = ${CONNECTIONS}\n`,
       proxyRoute("/app", upstream.url),
       proxyRoute("/post", upstream.url, ['allowed_methods = ["POST"]']),
       proxyRoute("/few", upstream.url, ["rate_limit_requests_per_min = 3"]),
@@ -127,14 +137,47 @@ describe("metrics", () => {
     assert.ok(after.get(bucket("10"))! > before.get(bucket("10"))!);
   });
 
+  test("completions by turn: a histogram of all that came", async () => {
+    const samples = await samplesOf(server);
+    const batch = "zproxy_ring_batch_completions";
+    const buckets = [...samples].filter(([name]) => name.startsWith(`${batch}_bucket`));
+    const counts = buckets.map(([, count]) => count);
+    assert.deepEqual(
+      counts,
+      [...counts].sort((a, b) => a - b),
+      "none is less than the one before",
+    );
+    assert.equal(counts.at(-1), samples.get(`${batch}_count`));
+    assert.ok(counts.at(-1)! > counts[0]!, "turns with completions");
+    const asked = [...samples].filter(([name]) => name.startsWith("zproxy_requests_total{"));
+    const requests = asked.reduce((sum, [, count]) => sum + count, 0);
+    // A request takes a receive and a send at least.
+    assert.ok(samples.get(`${batch}_sum`)! >= 2 * requests, `${requests} requests`);
+  });
+
+  test("connections over the limit are counted, and are none that were accepted", async () => {
+    const before = await samplesOf(server);
+    const clients: RawClient[] = [];
+    let refused = 0;
+    while (refused < 3) {
+      const client = await RawClient.connect(server.port);
+      await client.send(request("GET /none"));
+      if ((await client.answer()).status === 503) refused++;
+      clients.push(client);
+    }
+    const after = await samplesOf(server);
+    const grown = (name: string) => after.get(name)! - before.get(name)!;
+    assert.equal(grown("zproxy_connections_refused_total"), refused);
+    assert.equal(grown("zproxy_connections_accepted_total"), clients.length);
+    for (const client of clients) client.close();
+  });
+
   test("promtool accepts them", async (context) => {
     const promtool = requireTool(context, "promtool");
     if (promtool === undefined) return;
     const { text, type } = await pageOf(server, "/metrics");
     assert.equal(type, "text/plain; version=0.0.4; charset=utf-8");
-    const check = spawnSync(promtool, ["check", "metrics"], { input: text, encoding: "utf8" });
-    assert.equal(check.status, 0, `${check.stdout}${check.stderr}`);
-    assert.equal(check.stdout + check.stderr, "", "not even a remark");
+    checkMetrics(promtool, text);
   });
 
   test("a worker that dies is counted, and what it has counted stays", async () => {
@@ -154,15 +197,18 @@ describe("metrics", () => {
 });
 
 describe("pages", () => {
+  let authority: Authority;
   let upstream: Upstream;
   let server: TestServer;
 
   before(async () => {
+    authority = new Authority();
+    const tls = tlsSection(authority.issue({ names: LOCAL_NAMES }), [], ["ktls_enabled = true"]);
     upstream = await startUpstream();
     const group = `[upstreams.api]\nservers = ["${upstream.url}", { url = "http://127.0.0.1:1", weight = 3 }]\n`;
     const check = "[upstreams.api.health_check]\ninterval_secs = 3600\nunhealthy_threshold = 1\n";
     const routes = `[path_routes."*"."/"]\ntype = "Proxy"\nupstream = "api"\n`;
-    server = await startServer(serverSection() + ADMIN + group + check + routes);
+    server = await startServer(serverSection() + ADMIN + tls + group + check + routes);
     await server.process.until("the check", () =>
       /127\.0\.0\.1:1 is now unhealthy/.test(server.log()) ? true : undefined,
     );
@@ -172,6 +218,7 @@ describe("pages", () => {
   after(async () => {
     await upstream.stop();
     await server.stop();
+    authority.remove();
   });
 
   test("/healthz and /readyz", async () => {
@@ -206,6 +253,33 @@ describe("pages", () => {
       addresses: ["127.0.0.1"],
     });
     assert.deepEqual([bad.weight, bad.healthy], [3, false]);
+    const samples = await samplesOf(server);
+    const healthy = (url: string) =>
+      samples.get(`zproxy_upstream_healthy{upstream="api",server="${url}"}`);
+    assert.deepEqual([healthy(good.url), healthy(bad.url)], [1, 0]);
+  });
+
+  test("promtool accepts metrics of TLS and of checked servers, also during a reload", async (t) => {
+    const promtool = requireTool(t, "promtool");
+    if (promtool === undefined) return;
+    const client = await RawClient.connectTls(server.port);
+    await client.send(request("GET /bytes/1"));
+    await client.answer();
+    const texts: string[] = [];
+    let reloading = true;
+    const reloaded = reloadInstalled(server).then(() => {
+      reloading = false;
+    });
+    while (reloading) texts.push((await pageOf(server, "/metrics")).text);
+    await reloaded;
+    await alone(server);
+    texts.push((await pageOf(server, "/metrics")).text);
+    client.close();
+    assert.ok(texts.length > 1, "one at least while it reloads");
+    const kinds = new Map(texts.map((text) => [text.replace(/ [\d.e+-]+$/gm, ""), text]));
+    for (const text of kinds.values()) checkMetrics(promtool, text);
+    for (const name of ["tls_handshakes", "ktls", "upstream_healthy", "certificate"])
+      assert.match(texts.at(-1)!, new RegExp(`^zproxy_\\w*${name}`, "m"));
   });
 
   test("nothing else, and nothing but GET and HEAD", async () => {
