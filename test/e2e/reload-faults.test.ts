@@ -8,6 +8,8 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Generation } from "../../runtime/control/generation.ts";
+import { Supervisor } from "../../runtime/control/supervisor.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { startWithFaults } from "../lib/faults.ts";
 import { TestProcess } from "../lib/process.ts";
@@ -174,4 +176,34 @@ process.dlopen = (...args) => {
   assert.doesNotMatch(stopped.output, /listening/);
   assert.match(stopped.output, /zproxy has stopped/);
   rmSync(folder, { recursive: true });
+});
+
+test("a client that its worker let go of too late, for another transport, is closed", () => {
+  const generation = (tls?: object): Generation => {
+    const made = Object.create(Generation.prototype) as Generation;
+    return Object.assign(made, { parts: { description: { facts: { server: { tls } } } } });
+  };
+  const closed: number[] = [];
+  const adopted: number[] = [];
+  const adopt = (_: number, fds: readonly number[]) => adopted.push(...fds);
+  const handOver = (from: Generation, current: Generation, fds: readonly number[]) => {
+    const supervisor = Object.create(Supervisor.prototype) as {
+      onHandover(from: Generation, index: number, fds: readonly number[]): void;
+    };
+    const addon = { close: (fd: number) => closed.push(fd) };
+    Object.assign(supervisor, { current: Object.assign(current, { adopt }), addon });
+    supervisor.onHandover(from, 0, fds);
+  };
+  handOver(generation(), generation({}), [5, 6]);
+  handOver(generation({}), generation(), [7]);
+  assert.deepEqual([closed, adopted], [[5, 6, 7], []]);
+  handOver(generation({}), generation({}), [8]);
+  handOver(generation(), generation(), [9]);
+  assert.deepEqual(
+    [closed, adopted],
+    [
+      [5, 6, 7],
+      [8, 9],
+    ],
+  );
 });
