@@ -92,10 +92,27 @@ test("a configuration without an access log has nothing that follows requests", 
 test("a configuration without TLS holds no TLS code, one with it does", async () => {
   const certificate = '[tls]\ncert_path = "a"\nkey_path = "b"\n';
   const https = serverSection() + proxyRoute("/", "https://127.0.0.1:1");
-  for (const text of [FILES, PROXY])
-    assert.ok(!modulesOf(await serverText(text)).includes("runtime/data/tls.ts"));
-  for (const text of [FILES + certificate, https])
-    assert.ok(modulesOf(await serverText(text)).includes("runtime/data/tls.ts"));
+  const names = ["tls", "tls-steps", "tls-sealing", "tls-session"];
+  for (const text of [FILES, PROXY]) {
+    const modules = modulesOf(await serverText(text));
+    const held = [...names, "ktls"].filter((it) => modules.includes(`runtime/data/${it}.ts`));
+    assert.deepEqual(held, []);
+  }
+  for (const text of [FILES + certificate, https]) {
+    const modules = modulesOf(await serverText(text));
+    for (const name of names) assert.ok(modules.includes(`runtime/data/${name}.ts`), name);
+  }
+});
+
+test("a configuration without conditions holds no code for them, one with them does", async () => {
+  const target = 'name = "a", if = \'header("x") == "1"\', path = "/srv"';
+  const [without, with_] = await Promise.all(
+    [FILES, `${FILES}when = [{ ${target} }]\n`].map(async (text) =>
+      modulesOf(await serverText(text)),
+    ),
+  );
+  assert.ok(!without!.includes("runtime/data/conditions.ts"));
+  assert.ok(with_!.includes("runtime/data/conditions.ts"));
 });
 
 test(`the quickstart's server has at most ${QUICKSTART_BYTES_MAX} bytes minified`, async () => {

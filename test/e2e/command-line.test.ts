@@ -93,6 +93,27 @@ test("check --format json is a document, with mistakes or without", () => {
   assert.equal(JSON.parse(zproxy(["check", "--format=json"]).stdout).errors, 0);
 });
 
+/** What `check bad.toml` prints to a terminal of its own. */
+function onTerminal(env: Readonly<Record<string, string>>): string {
+  const { NO_COLOR: _, ...usual } = process.env;
+  const command = `"${process.execPath}" "${COMMAND}" check bad.toml`;
+  const { stdout, error } = spawnSync("script", ["-qec", command, "/dev/null"], {
+    cwd: FOLDER,
+    encoding: "utf8",
+    env: { ...usual, ...env },
+  });
+  assert.equal(error, undefined);
+  assert.match(stdout, /schema\/unknown-key/);
+  return stdout;
+}
+
+test("mistakes are in colour on a terminal alone, and not with NO_COLOR", () => {
+  const red = "\x1b[1;31m";
+  assert.ok(onTerminal({}).includes(red));
+  assert.ok(!onTerminal({ NO_COLOR: "1" }).includes(red));
+  assert.ok(!zproxy(["check", "bad.toml"]).stdout.includes(red));
+});
+
 test("compile reports on standard error and writes nothing for a bad file", () => {
   const { stdout, stderr } = zproxy(["compile", "bad.toml", "-o", "never"]);
   assert.equal(stdout, "");

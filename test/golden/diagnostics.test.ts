@@ -5,10 +5,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
+import { compile } from "zproxy/compiler/compile.ts";
 import { formatJson } from "zproxy/compiler/diagnostics/json-format.ts";
 import { type Code, codes, registry } from "zproxy/compiler/diagnostics/registry.ts";
 import { LineMap } from "zproxy/compiler/diagnostics/span.ts";
 import { formatText } from "zproxy/compiler/diagnostics/text-format.ts";
+import { runTests } from "zproxy/compiler/explain/route-tests.ts";
+import { loadProbe } from "zproxy/compiler/load-program.ts";
 import { expectGolden, goldenCases } from "../lib/golden.ts";
 
 const FOLDER = "test/golden/diagnostics";
@@ -20,6 +23,12 @@ const WHOLE = ["odd-text", "original-example", "ten-mistakes"];
 const UNPRINTABLE: readonly Code[] = [
   "toml/control-character", // the character would be invisible
   "toml/too-deep", // 65 brackets say less than three
+];
+
+/** What such examples stand for. */
+const WRITTEN_OUT: readonly (readonly [part: string, meant: string])[] = [
+  ["\\u0001", "\u0001"],
+  ["[[[[[[[[ and so on ]]]]]]]]", "[".repeat(65) + "]".repeat(65)],
 ];
 
 /** Codes that only a command other than `check` finds; its own tests show them. */
@@ -77,6 +86,27 @@ for (const code of CHECKED.filter((it) => !UNPRINTABLE.includes(it))) {
     );
   });
 }
+
+for (const code of UNPRINTABLE) {
+  test(`the example of ${code} on its page shows it when it is written out`, () => {
+    const { example } = registry[code];
+    const [part, meant] = WRITTEN_OUT.find(([it]) => example.includes(it))!;
+    const { diagnostics } = checkSource({ path: "", text: example.replace(part, meant) });
+    assert.equal(diagnostics[0]?.code, code);
+  });
+}
+
+test("the example of test/failed on its page fails, and what corrects it does not", async () => {
+  const failuresOf = async (text: string): Promise<Code[]> => {
+    const { files, ir, checked } = compile({ path: "", text });
+    assert.ok(ir !== undefined && checked !== undefined);
+    const probe = await loadProbe(files, process.cwd());
+    return runTests(checked, ir, probe).failures.map(({ code }) => code);
+  };
+  const { example, corrected } = registry["test/failed"];
+  assert.deepEqual(await failuresOf(example), BY_COMMANDS);
+  assert.deepEqual(await failuresOf(corrected), []);
+});
 
 for (const code of codes) {
   test(`the corrected fragment of ${code} on its page does not show it`, () => {

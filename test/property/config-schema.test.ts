@@ -175,3 +175,29 @@ test("a suggestion is near, or there is none", () => {
   assert.equal(nearestName("", known), undefined);
   assert.equal(nearestName("b", ["a"]), undefined);
 });
+
+/** Where the tables are written that have timeouts. */
+const TABLES: Readonly<Record<string, string>> = {
+  Server: '[server]\nlisten = "0.0.0.0:80"\n',
+  RouteSecurity: '[host_routes."*".security]\n',
+  HealthCheck: "[upstreams.a.health_check]\n",
+};
+
+test("no timeout is 0 but the one of a stop, which then waits without end", () => {
+  const timeouts = Object.entries(root.definitions ?? {}).flatMap(([table, { properties }]) =>
+    Object.keys(properties ?? {})
+      .filter((key) => /timeout_secs$/.test(key))
+      .map((key) => ({ table, key })),
+  );
+  assert.ok(timeouts.length > 4);
+  for (const { table, key } of timeouts) {
+    const codesFor = (value: number): string[] => {
+      const text = `${TABLES[table]!}${key} = ${value}\n`;
+      const { diagnostics } = checkSource({ path: "config.toml", text });
+      return diagnostics.map(({ code }) => code).filter((code) => code === "schema/out-of-range");
+    };
+    const isFree = key === "shutdown_timeout_secs";
+    assert.deepEqual(codesFor(0), isFree ? [] : ["schema/out-of-range"], key);
+    assert.deepEqual(codesFor(1), [], key);
+  }
+});

@@ -120,7 +120,7 @@ export const tomlCodes = {
     message: ({ levels }) => `arrays and tables are nested more than ${levels} levels deep`,
     hint: () => "nest less; no key needs more than a few levels",
     meaning: "Nesting is limited so that a hostile file cannot exhaust the stack.",
-    example: "[[[[[[[[ and so on ]]]]]]]]",
+    example: "x = [[[[[[[[ and so on ]]]]]]]]",
     remedy: "No key of a configuration needs more than four levels.",
     corrected: "[server]\n" + 'listen = ["0.0.0.0:80"]',
   }),
