@@ -174,7 +174,8 @@ function hugePages(machine: Machine, workers: number): HostFact {
 function kernelTls(wanted: "preferred" | "required", { addon }: Machine): HostFact {
   const name = "kTLS";
   const result = addon.ktlsProbe();
-  if (result >= 0) return ok(name, "the kernel has it");
+  // Clients are offered no others; whether the kernel's crypto has each is known with the first.
+  if (result >= 0) return ok(name, "the kernel has it, for AES-GCM and ChaCha20-Poly1305");
   const text =
     result === -ENOENT ? "this kernel has no TLS" : `it can't be used (errno ${-result})`;
   const remedy = 'load the module ("modprobe tls"), or set ktls_enabled = false';
