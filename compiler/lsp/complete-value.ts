@@ -4,6 +4,7 @@ import type { SchemaNode } from "../../schema/schema-node.ts";
 import { typesOf } from "../../schema/schema-node.ts";
 import type { KeyPath } from "../1-read/key-path.ts";
 import type { Choice, CompletionOptions } from "./completion.ts";
+import { type ConditionChoices, conditionChoices, isCondition } from "./condition-words.ts";
 import type { ConfigDocument } from "./config-document.ts";
 import { type Cursor, textOf } from "./cursor.ts";
 import { describeValue } from "./describe.ts";
@@ -34,6 +35,10 @@ export function completeValue(
   if (node === undefined) return [];
   // An edit that a completion makes has to stay in its line.
   if (document.slice(cursor.span).includes("\n")) return [];
+  if (isCondition(cursor.path)) {
+    const known = conditionChoices(document.text, cursor.span, offset);
+    if (known !== undefined) return conditionWords(known);
+  }
   const proposals = proposalsFor(document, cursor, offset, node, options);
   // Text without its closing quote reaches to the end of the line; only what is typed is replaced.
   const span = { start: cursor.span.start, end: endOf(document, cursor, offset) };
@@ -43,6 +48,16 @@ export function completeValue(
     span,
     text: value,
     ...(documentation === undefined ? {} : { documentation }),
+  }));
+}
+
+function conditionWords({ words, span }: ConditionChoices): Choice[] {
+  return words.map(({ text, meaning }) => ({
+    label: text,
+    kind: "value",
+    span,
+    text,
+    ...(meaning === undefined ? {} : { documentation: meaning }),
   }));
 }
 

@@ -2,6 +2,7 @@
 
 import { type KeyPath, printKeyPath } from "../1-read/key-path.ts";
 import type { Span } from "../diagnostics/span.ts";
+import { conditionMeaning, isCondition } from "./condition-words.ts";
 import type { ConfigDocument, Position, Range } from "./config-document.ts";
 import { type Cursor, textOf } from "./cursor.ts";
 import { describeCode, describeKey, describeValue } from "./describe.ts";
@@ -22,9 +23,13 @@ export function hoverAt(document: ConfigDocument, position: Position): HoverText
     ({ span }) => span.start <= offset && offset <= span.end,
   );
   const pages = [...new Set(mistakes.map(({ code }) => code))].map(describeCode);
-  const explained = cursor === undefined ? undefined : describeCursor(document, cursor);
+  const word =
+    cursor?.kind === "value" && isCondition(cursor.path)
+      ? conditionMeaning(document.text, cursor.span, offset)
+      : undefined;
+  const explained = word?.text ?? (cursor && describeCursor(document, cursor));
   const texts = explained === undefined ? pages : [...pages, explained];
-  const span = explained === undefined ? mistakes[0]?.span : spanOf(cursor!);
+  const span = explained === undefined ? mistakes[0]?.span : (word?.span ?? spanOf(cursor!));
   if (texts.length === 0 || span === undefined) return undefined;
   return { text: texts.join("\n\n---\n\n"), range: document.range(span) };
 }

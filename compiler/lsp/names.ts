@@ -8,13 +8,15 @@ import { type Cursor, textOf } from "./cursor.ts";
 import type { LoosePair, LooseValue } from "./outline.ts";
 import { printText } from "./toml-value.ts";
 
-/** A place where the name of an upstream is written. */
+/** A place where a name is written: that of an upstream, or of a route's host or path. */
 export interface NameUse {
   readonly name: string;
   /** With its quotes, if it has any. */
   readonly span: Span;
-  /** A key defines the upstream, or says more about it; a value uses it. */
+  /** A key defines the name, or says more about it; a value uses it. */
   readonly isKey: boolean;
+  /** What stands there with another name. */
+  readonly write: (name: string) => string;
 }
 
 /** The upstreams that have a key, in the order they are written. */
@@ -24,7 +26,8 @@ export function upstreamNames(document: ConfigDocument): readonly string[] {
 
 /** The upstreams that routes and tests name, whether they exist or not. */
 export function usedUpstreams(document: ConfigDocument): string[] {
-  return allUses(document).flatMap(({ name, isKey }) => (isKey || name === "" ? [] : [name]));
+  const uses = allUses(document, isUpstream);
+  return uses.flatMap(({ name, isKey }) => (isKey || name === "" ? [] : [name]));
 }
 
 /** The key paths of all routes, as tests name them. */
@@ -79,20 +82,37 @@ export function namesRoute(path: KeyPath): boolean {
   return path[0] === "tests" && path.at(-2) === "expect" && path.at(-1) === "route";
 }
 
-/** Every place where the upstream under the cursor is named, and the place itself. */
-export function usesOfUpstream(document: ConfigDocument, cursor: Cursor): NameUse[] {
-  const name =
-    cursor.kind === "value"
-      ? takesUpstream(cursor.path)
-        ? textOf(document.text, cursor.span)
-        : undefined
-      : upstreamKeyAt(cursor);
-  return name === undefined ? [] : allUses(document).filter((use) => use.name === name);
+/**
+ * Every place that names what the cursor stands on, and the place itself: an upstream, or a host
+ * or a path of routes, which tests name in the key path of a route.
+ */
+export function usesOfName(document: ConfigDocument, cursor: Cursor): NameUse[] {
+  const { path } = cursor;
+  if (cursor.kind === "value") {
+    const name = takesUpstream(path) ? textOf(document.text, cursor.span) : undefined;
+    return name === undefined ? [] : usesOfPath(document, ["upstreams", name]);
+  }
+  return cursor.part.name !== "" && isName(path) ? usesOfPath(document, path) : [];
 }
 
-/** How a new name is written in a place. */
-export function printName({ isKey }: NameUse, name: string): string {
-  return isKey ? printKey(name) : printText(name);
+function usesOfPath(document: ConfigDocument, path: KeyPath): NameUse[] {
+  const text = printKeyPath(path);
+  return allUses(document, (it) => it.length === path.length && printKeyPath(it) === text);
+}
+
+/** Whether people have chosen the last step of a path, and others may name it. */
+function isName(path: KeyPath): boolean {
+  if (path.length === 3) return path[0] === "path_routes";
+  return path.length === 2 && ["upstreams", "host_routes", "path_routes"].includes(`${path[0]}`);
+}
+
+function isUpstream(path: KeyPath): boolean {
+  return path.length === 2 && path[0] === "upstreams";
+}
+
+/** In the quotes that a key path needs no escapes in, where that can be. */
+function printQuoted(text: string): string {
+  return /^[^'\x00-\x1f\x7f]*$/.test(text) ? `'${text}'` : printText(text);
 }
 
 function upstreamKeyAt(cursor: Cursor): string | undefined {
@@ -101,13 +121,29 @@ function upstreamKeyAt(cursor: Cursor): string | undefined {
   return path.length === 2 && path[0] === "upstreams" ? cursor.part.name : undefined;
 }
 
-function allUses(document: ConfigDocument): NameUse[] {
+/** Every place that names one of the paths that `isWanted` takes. */
+function allUses(document: ConfigDocument, isWanted: (path: KeyPath) => boolean): NameUse[] {
   const uses: NameUse[] = [];
+  const routes = routePaths(document);
   const addKey = (path: KeyPath, span: Span): void => {
-    const name = path[1];
-    if (path.length === 2 && path[0] === "upstreams" && typeof name === "string") {
-      uses.push({ name, span, isKey: true });
+    const name = path.at(-1);
+    if (typeof name === "string" && isName(path) && isWanted(path)) {
+      uses.push({ name, span, isKey: true, write: printKey });
     }
+  };
+  const addText = (path: KeyPath, span: Span): void => {
+    const name = textOf(document.text, span);
+    if (name === undefined) return;
+    if (takesUpstream(path) && isWanted(["upstreams", name])) {
+      uses.push({ name, span, isKey: false, write: printText });
+    }
+    const route = namesRoute(path) ? routes.find((it) => printKeyPath(it) === name) : undefined;
+    const length = [2, 3].find((it) => route !== undefined && isWanted(route.slice(0, it)));
+    if (route === undefined || length === undefined || length > route.length) return;
+    const own = String(route[length - 1]);
+    const write = (other: string) =>
+      printQuoted(printKeyPath(route.map((step, at) => (at === length - 1 ? other : step))));
+    uses.push({ name: own, span, isKey: false, write });
   };
   const visitPair = ({ key, value }: LoosePair, table: KeyPath): void => {
     let path = table;
@@ -121,10 +157,7 @@ function allUses(document: ConfigDocument): NameUse[] {
     if (value.kind === "table") for (const pair of value.pairs) visitPair(pair, path);
     else if (value.kind === "array") {
       for (const [index, item] of value.items.entries()) visitValue(item, [...path, index]);
-    } else if (takesUpstream(path)) {
-      const name = textOf(document.text, value.span);
-      if (name !== undefined) uses.push({ name, span: value.span, isKey: false });
-    }
+    } else addText(path, value.span);
   };
   for (const { header, path, pairs } of document.outline.sections) {
     for (const [index, { span }] of (header?.key ?? []).entries()) {

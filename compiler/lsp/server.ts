@@ -24,7 +24,7 @@ import { ConfigDocument, isTestFile, type Position } from "./config-document.ts"
 import { textOf } from "./cursor.ts";
 import { formatEdits, repairsIn } from "./edits.ts";
 import { hoverAt } from "./hover.ts";
-import { definitionOf, printName, usesOfUpstream } from "./names.ts";
+import { definitionOf, usesOfName } from "./names.ts";
 import {
   type ClientAbilities,
   protocolChoice,
@@ -199,7 +199,7 @@ export class LanguageServer {
     const cursor = document?.cursor(position);
     if (document === undefined || cursor === undefined) return [];
     const { uri } = document;
-    return usesOfUpstream(document, cursor).map(({ span }) => ({
+    return usesOfName(document, cursor).map(({ span }) => ({
       uri,
       range: document.range(span),
     }));
@@ -210,7 +210,7 @@ export class LanguageServer {
     const cursor = document?.cursor(position);
     if (document === undefined || cursor === undefined) return null;
     const offset = document.offset(position);
-    const use = usesOfUpstream(document, cursor).find(
+    const use = usesOfName(document, cursor).find(
       ({ span }) => span.start <= offset && offset <= span.end,
     );
     if (use === undefined) return null;
@@ -221,9 +221,9 @@ export class LanguageServer {
     const document = this.#document(textDocument.uri);
     const cursor = document?.cursor(position);
     if (document === undefined || cursor === undefined || name === "") return null;
-    const edits = usesOfUpstream(document, cursor).map((use) => ({
+    const edits = usesOfName(document, cursor).map((use) => ({
       range: document.range(use.span),
-      newText: printName(use, name),
+      newText: use.write(name),
     }));
     return edits.length === 0 ? null : { changes: { [document.uri]: edits } };
   }

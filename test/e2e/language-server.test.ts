@@ -1,4 +1,5 @@
 // `zproxy lsp` as an editor meets it: a process, its standard streams, and messages.
+// Long because all of it is about one document and the ways to ask about it.
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -291,6 +292,80 @@ test("completion knows the table, what it has already, and which names there are
 
     assert.deepEqual((await complete("# a com|ment\n")).labels, []);
     assert.ok((await complete("|")).labels.includes("[server]"), "an empty document");
+  });
+});
+
+const CONDITION = `${CONFIG}
+[[path_routes."example.com"."/".when]]
+name = "beta"
+path = "beta"
+if = `;
+
+test("inside a condition, completion knows what comes next, and hover what is there", async () => {
+  await withServer(async (client) => {
+    let version = 1;
+    client.open(URI, "");
+    const after = async (condition: string) =>
+      (await completed(client, ++version, `${CONDITION}${condition}\n`)).labels;
+    const subjects = ["method", "client", 'header("', 'query("', 'cookie("', "not"];
+    const compares = ["==", "!=", "in [", "not in ["];
+    const texts = ["starts_with", "ends_with", "contains"];
+    assert.deepEqual(await after("'|'"), subjects);
+    assert.deepEqual(await after("'|"), subjects, "without the closing quote");
+    assert.deepEqual(await after("'not (he|'"), subjects);
+    assert.deepEqual(await after("'method |'"), compares);
+    assert.deepEqual(await after("'client not |'"), ["in ["]);
+    assert.deepEqual(await after("'header(|'"), []);
+    assert.deepEqual(await after(`'header("a") |'`), [...compares, ...texts, "and", "or"]);
+    assert.deepEqual(await after(`'header("a") == "1" |'`), ["and", "or"]);
+    assert.deepEqual(await after(`'(method == "GET") |'`), ["and", "or"]);
+    assert.deepEqual(await after(`'client in ["::1"] and |'`), subjects);
+    assert.equal((await after("'method in [|'"))[0], '"GET"');
+    assert.equal((await after(`"method == |"`))[0], "'GET'");
+    assert.deepEqual(await after("'client in [|'"), []);
+    const { results } = await completed(client, ++version, `${CONDITION}'coo|'\n`);
+    assert.ok(results.get('cookie("')!.endsWith(`if = 'cookie("'\n`));
+
+    const text = `${CONDITION}'header("x") starts_with "1" or client in ["::1"]'\n`;
+    client.change(URI, ++version, [{ text }]);
+    for (const [part, meaning] of [
+      ["header(", /A header by name/],
+      ["starts_with", /begin with this/],
+      ["or client", /One of them/],
+      ["client in", /client's address/],
+    ] as const) {
+      const place = { textDocument, position: at(text, part) };
+      const hover = (await client.request("textDocument/hover", place)) as {
+        contents: { value: string };
+        range: LspRange;
+      };
+      assert.match(hover.contents.value, meaning);
+      assert.equal(sliceOf(text, hover.range), /^\w+/.exec(part)![0]);
+    }
+  });
+});
+
+test("a new name of a host or a path reaches the tests that name the route", async () => {
+  const text = CONFIG.replace(
+    'expect = { upstream = "api" }',
+    `expect = { upstream = "api", route = 'path_routes."example.com"."/api/"' }`,
+  );
+  await withServer(async (client) => {
+    client.open(URI, text);
+    const rename = async (part: string, newName: string) => {
+      const place = { textDocument, position: at(text, part) };
+      const answer = await client.request("textDocument/rename", { ...place, newName });
+      const { changes } = answer as { changes: Record<string, Edit[]> };
+      const renamed = applied(text, changes[URI]!);
+      assert.deepEqual(checkSource({ path: "config.toml", text: renamed }).diagnostics, []);
+      return renamed;
+    };
+    assert.equal(
+      await rename('"example.com"', "www.example.org"),
+      text.replaceAll('"example.com"', '"www.example.org"'),
+    );
+    assert.equal(await rename('"/api/"', "/v1"), text.replaceAll('"/api/"', '"/v1"'));
+    assert.match(await rename('"/api/"', "/it's"), /route = "path_routes\..*it's/);
   });
 });
 

@@ -12,7 +12,7 @@ import { completionsAt } from "zproxy/compiler/lsp/completion.ts";
 import { ConfigDocument } from "zproxy/compiler/lsp/config-document.ts";
 import { formatEdits, repairsIn } from "zproxy/compiler/lsp/edits.ts";
 import { hoverAt } from "zproxy/compiler/lsp/hover.ts";
-import { definitionOf, usesOfUpstream } from "zproxy/compiler/lsp/names.ts";
+import { definitionOf, usesOfName } from "zproxy/compiler/lsp/names.ts";
 import { Outline } from "zproxy/compiler/lsp/outline.ts";
 import { hasFreeNames, schemaAt } from "zproxy/compiler/lsp/schema-path.ts";
 import { symbolsOf } from "zproxy/compiler/lsp/symbols.ts";
@@ -95,7 +95,7 @@ function askAt(document: ConfigDocument, plain: TextDocument, place: number): vo
   const cursor = document.cursor(position);
   if (cursor === undefined) return;
   definitionOf(document, cursor);
-  const uses = usesOfUpstream(document, cursor).map(({ span }) => span.start);
+  const uses = usesOfName(document, cursor).map(({ span }) => span.start);
   assert.equal(new Set(uses).size, uses.length);
 }
 
