@@ -107,7 +107,7 @@ test("the solver finds a request exactly where there is one", () =>
         assert.ok(!holds, `${told}\n${JSON.stringify(request)}`);
       }
     }
-    assert.ok(met > 100 && unmet > 20, `${met} met, ${unmet} unmet`);
+    assert.ok(met > 100 && unmet > 5, `${met} met, ${unmet} unmet`);
   }));
 
 test("the solver gives up in time", () => {
