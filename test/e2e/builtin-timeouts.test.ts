@@ -68,12 +68,16 @@ describe("built-in timeouts", () => {
     assert.equal(await connections(), count);
   }
 
-  /** Sends a request to a route whose upstream takes it and waits until it has. */
+  /**
+   * Sends a request to a route whose upstream takes it, and waits until it has, and until the
+   * worker knows: only then has the time begun that a test lets pass.
+   */
   async function ask(route: string, upstreamOf: Upstream): Promise<RawClient> {
     const before = upstreamOf.requests();
     const client = await RawClient.connect(faults.server.port);
     await client.send(request(`GET ${route}`));
     while (upstreamOf.requests() === before) await sleep(5);
+    await turned();
     return client;
   }
 
