@@ -11,7 +11,7 @@
  * where the other does not write it corrupts memory instead of failing. So every change of the
  * surface raises it, however small; test/native/abi.test.ts keeps the hash of the last one.
  */
-export const ABI_VERSION = 5;
+export const ABI_VERSION = 6;
 
 // ── Ring memory ─────────────────────────────────────────────────────────────────────────────────
 
@@ -259,6 +259,9 @@ export const TLS_WANT_OUTPUT = 1;
 export const TLS_DONE = 2;
 /** The peer's close_notify has come. */
 export const TLS_ENDED = 3;
+
+/** In place of a handle, where a connection changes its owner: all of its TLS is in the kernel. */
+export const TLS_IN_KERNEL = 0x7fffffff;
 
 /** The largest content of a record (RFC 8446 section 5.1). */
 export const TLS_RECORD_BYTES_MAX = 16384;

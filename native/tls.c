@@ -48,6 +48,8 @@ static struct table tables[ZP_OWNER_MAX + 1];
 // Connections on their way from one owner to another, by descriptor.
 static _Atomic(struct connection *) left[ZP_OWNER_TABLE_BYTES];
 static atomic_int living; // connections that have been made and not freed
+// Stands there for those whose TLS is all in the kernel.
+static struct connection in_kernel;
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method;
 
@@ -138,6 +140,7 @@ static void count_message(int writing, int version, int type, const void *bytes,
 
 static void drop(struct connection *connection)
 {
+    if (connection == NULL || connection == &in_kernel) return;
     // Or OpenSSL would spoil the session that is kept for the next connection.
     if (connection->ssl != NULL)
         SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -205,11 +208,13 @@ int zp_tls_free(int owner, int handle)
 int zp_tls_leave(int owner, int handle, int fd)
 {
     if (fd < 0 || fd >= ZP_OWNER_TABLE_BYTES) return -EINVAL;
-    struct connection *connection = take_out(owner, handle);
-    if (connection == NULL) return -EINVAL;
-    connection->peer = NULL; // its owner's, and of no use to a server
-    connection = atomic_exchange(&left[fd], connection);
-    if (connection != NULL) drop(connection);
+    struct connection *connection = &in_kernel;
+    if (handle != ZP_TLS_IN_KERNEL) {
+        connection = take_out(owner, handle);
+        if (connection == NULL) return -EINVAL;
+        connection->peer = NULL; // its owner's, and of no use to a server
+    }
+    drop(atomic_exchange(&left[fd], connection));
     return 0;
 }
 
@@ -218,6 +223,7 @@ int zp_tls_take_up(int owner, int fd)
     if (fd < 0 || fd >= ZP_OWNER_TABLE_BYTES) return -EINVAL;
     struct connection *connection = atomic_exchange(&left[fd], NULL);
     if (connection == NULL) return -ENOENT;
+    if (connection == &in_kernel) return ZP_TLS_IN_KERNEL;
     connection->messages = 0;
     int handle = enter(&tables[owner], connection);
     if (handle < 0) drop(connection);

@@ -42,7 +42,7 @@ int zp_tls_input_rest(int owner, int handle);
 
 int zp_tls_free(int owner, int handle);
 
-// Leaves a connection to whoever gets its descriptor next. 0 or -EINVAL.
+// Leaves a connection, or ZP_TLS_IN_KERNEL, to whoever gets its descriptor next. 0 or -EINVAL.
 int zp_tls_leave(int owner, int handle, int fd);
 
 // Takes up what was left with a descriptor, in any thread. Returns its handle or -errno; -ENOENT:

@@ -108,13 +108,13 @@ export interface Addon {
 
   /**
    * Lets another worker go on with a descriptor of `owner` on which nothing is under way, and with
-   * the TLS connection `tls` (-1: none) that belongs to it. It stays entered for `owner` until
-   * `takeUp`; whatever closes it first frees both.
+   * the TLS connection `tls` (or TLS_IN_KERNEL; -1: none) that belongs to it. It stays entered for
+   * `owner` until `takeUp`; whatever closes it first frees both. -EINVAL: nothing has changed.
    */
   letGo(owner: number, fd: number, tls: number): number;
   /**
    * Goes on with such a descriptor, in the thread of `owner`. Returns the handle of its TLS
-   * connection among the owner's; -ENOENT: it has none.
+   * connection among the owner's, or TLS_IN_KERNEL; -ENOENT: it has none.
    */
   takeUp(owner: number, fd: number): number;
 

@@ -82,8 +82,10 @@ export class Handover {
       else if (!this.active) {
         connection.leaving = false;
         clientInput.awaitInput(this.loop, connection);
-      } else if (connection.ringFlags === 0) fds.push(this.letGo(connection));
-      else {
+      } else if (connection.ringFlags === 0) {
+        const fd = this.letGo(connection);
+        if (fd >= 0) fds.push(fd);
+      } else {
         this.loop.sockets.unfix(connection);
         leavers[stay++] = connection;
       }
@@ -92,10 +94,16 @@ export class Handover {
     if (fds.length > 0) this.send(fds);
   }
 
+  /** The descriptor that another worker goes on with, or -1. */
   private letGo(connection: Connection): number {
     const { calls, owner, sockets, tls } = this.loop;
     const { fd } = connection;
-    calls.letGo(owner, fd, TLS && connection.tls !== null ? tls!.detach(connection) : -1);
+    const isSecured = TLS && connection.tls !== null;
+    if (calls.letGo(owner, fd, isSecured ? tls!.whereabouts(connection) : -1) < 0) {
+      sockets.close(connection);
+      return -1;
+    }
+    if (isSecured) tls!.detach(connection);
     sockets.vacate(connection);
     return fd;
   }
@@ -110,11 +118,13 @@ export function adopt(loop: EventLoop, fd: number): void {
   const connection = client.enter(loop, fd);
   if (connection === null) return;
   loop.table.adopt(connection);
-  const handle = loop.calls.takeUp(loop.owner, fd);
-  if (handle < 0 && handle !== -ENOENT) {
-    loop.sockets.close(connection); // no memory for its TLS
+  const tls = loop.calls.takeUp(loop.owner, fd);
+  const isSecured = TLS && loop.acceptsTls;
+  // There is no memory for its TLS; or it has none where it must, and would go on in plain text.
+  if (isSecured ? tls < 0 : tls !== -ENOENT) {
+    loop.sockets.close(connection);
     return;
   }
-  if (TLS && loop.acceptsTls) loop.tls!.adopt(connection, handle);
+  if (isSecured) loop.tls!.adopt(connection, tls);
   clientInput.awaitInput(loop, connection);
 }

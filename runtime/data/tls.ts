@@ -13,6 +13,7 @@ import {
   TLS_END,
   TLS_ENDED,
   TLS_HANDSHAKE,
+  TLS_IN_KERNEL,
   TLS_OPEN,
   TLS_WANT_INPUT,
   TLS_WANT_OUTPUT,
@@ -590,18 +591,22 @@ export class TlsLayer {
     );
   }
 
-  /** Gives up a session; its connection is OpenSSL's by the handle that is returned, or -1. */
-  detach({ tls: session }: Connection): number {
-    const { handle } = session!;
-    session!.handle = -1;
-    return handle;
+  /** What a session that is quiet consists of: a handle of OpenSSL's, or TLS_IN_KERNEL. */
+  whereabouts({ tls: session }: Connection): number {
+    return session!.kernel === KERNEL_BOTH ? TLS_IN_KERNEL : session!.handle;
   }
 
-  /** Goes on with a session that is quiet; one without a handle is all in the kernel. */
-  adopt(connection: Connection, handle: number): void {
-    const session = this.attach(connection, Math.max(-1, handle));
+  /** Gives up a session that another worker goes on with. */
+  detach({ tls: session }: Connection): void {
+    session!.handle = -1;
+  }
+
+  /** Goes on with a session that is quiet. */
+  adopt(connection: Connection, whereabouts: number): void {
+    const isInKernel = whereabouts === TLS_IN_KERNEL;
+    const session = this.attach(connection, isInKernel ? -1 : whereabouts);
     session.state = TLS_ESTABLISHED;
-    if (handle >= 0) return;
+    if (!isInKernel) return;
     session.kernel = KERNEL_BOTH;
     connection.transport = TRANSPORT_KERNEL;
   }

@@ -358,6 +358,16 @@ test("a connection goes from one owner to another with its descriptor", async ()
   succeed(addon.close(second!));
   assert.equal(addon.takeUp(OWNER, second!), -abi.ENOENT);
   addon.owners()[second!] = 0;
+
+  // What the kernel has leaves no more than a note, which goes in the same ways.
+  const third = succeed(addon.socket(other, false));
+  assert.equal(addon.letGo(other, third, abi.TLS_IN_KERNEL), 0);
+  assert.equal(addon.takeUp(OWNER, third), abi.TLS_IN_KERNEL);
+  assert.equal(addon.takeUp(OWNER, third), -abi.ENOENT, "it was taken");
+  assert.equal(addon.letGo(OWNER, third, abi.TLS_IN_KERNEL), 0);
+  succeed(addon.close(third));
+  assert.equal(addon.takeUp(OWNER, third), -abi.ENOENT);
+  addon.owners()[third] = 0;
   free(near);
   addon.releaseOwner(other);
   assert.equal(addon.tlsCount(), before, "one that was left is held on to");
