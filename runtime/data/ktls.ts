@@ -38,6 +38,7 @@ import {
   KERNEL_BOTH,
   KERNEL_NONE,
   KERNEL_OUTPUT,
+  KERNEL_OUTPUT_ONLY,
   type TlsSession,
 } from "./tls-session.ts";
 
@@ -64,6 +65,9 @@ const CONTENT_TYPE_ALERT = 21;
 const CONTENT_TYPE_HANDSHAKE = 22;
 const ALERT_LEVEL_WARNING = 1;
 const ALERT_CLOSE_NOTIFY = 0;
+const ALERT_USER_CANCELED = 90;
+/** How often a peer may say so before its close_notify; OpenSSL's limit. */
+const CANCELS_MAX = 4;
 const ALERT_BYTES = 2;
 const NEW_SESSION_TICKET = 4;
 
@@ -71,8 +75,8 @@ const NEW_SESSION_TICKET = 4;
 /** The peer is done; what it asked for can still be sent. */
 export const CONTROL_END = 0;
 export const CONTROL_FAILURE = 1;
-/** Another ticket of a server, too late for OpenSSL to keep it. */
-export const CONTROL_TICKET = 2;
+/** Nothing: another ticket of a server, too late for OpenSSL to keep it, or user_canceled. */
+export const CONTROL_NOTHING = 2;
 
 export class KernelTls {
   private readonly loop: EventLoop;
@@ -115,7 +119,8 @@ export class KernelTls {
 
   /**
    * Gives the kernel what will be received, if what has been ends with a record: 0. Above 0: so
-   * many bytes, and no more, are to be received first. Below: the kernel does not take it.
+   * many bytes, and no more, are to be received first. Below: the kernel does not take it; it stays
+   * in user space, or the connection is to be refused.
    */
   moveInput(connection: Connection, session: TlsSession): number {
     const { owner } = this.loop;
@@ -125,6 +130,7 @@ export class KernelTls {
     }
     if (result < 0) {
       this.noteFallback(result);
+      if (!this.required) session.kernel = KERNEL_OUTPUT_ONLY;
       return result;
     }
     this.calls.tlsFree(owner, session.handle);
@@ -139,15 +145,20 @@ export class KernelTls {
    * A receive met a record that is not content: CONTROL_*. New keys, which 6.1 can't be given, are
    * an end like close_notify.
    */
-  readControl(connection: Connection): number {
+  readControl(connection: Connection, session: TlsSession): number {
     const control = this.calls.ktlsReadControl(connection.fd);
     if (control < 0) return CONTROL_FAILURE;
     const type = control >> 16;
-    if (type === CONTENT_TYPE_ALERT)
-      return (control & 0xff) === ALERT_CLOSE_NOTIFY ? CONTROL_END : CONTROL_FAILURE;
+    if (type === CONTENT_TYPE_ALERT) {
+      const alert = control & 0xff;
+      if (alert === ALERT_CLOSE_NOTIFY) return CONTROL_END;
+      // RFC 8446 §6.1: no failure, close_notify is to follow.
+      const isCancel = alert === ALERT_USER_CANCELED && ++session.cancels <= CANCELS_MAX;
+      return isCancel ? CONTROL_NOTHING : CONTROL_FAILURE;
+    }
     if (type !== CONTENT_TYPE_HANDSHAKE) return CONTROL_FAILURE;
     const isTicket = ((control >> 8) & 0xff) === NEW_SESSION_TICKET;
-    return isTicket && connection.role !== ROLE_CLIENT ? CONTROL_TICKET : CONTROL_END;
+    return isTicket && connection.role !== ROLE_CLIENT ? CONTROL_NOTHING : CONTROL_END;
   }
 
   /** Sends close_notify behind all else. */

@@ -25,7 +25,9 @@ export const KERNEL_ATTACHED = 1;
 export const KERNEL_WAITING = 2;
 /** The kernel seals; input is still opened in user space. */
 export const KERNEL_OUTPUT = 3;
-export const KERNEL_BOTH = 4;
+/** The same for good: it has not taken the input. */
+export const KERNEL_OUTPUT_ONLY = 4;
+export const KERNEL_BOTH = 5;
 
 export class TlsSession {
   /** The connection's handle in native code; -1 when the session is in the pool. */
@@ -35,6 +37,8 @@ export class TlsSession {
   kernel = KERNEL_NONE;
   /** The kernel's close_notify is on its way. */
   notifying = false;
+  /** How often the peer has said user_canceled to the kernel. */
+  cancels = 0;
 
   /** Records received and not opened yet: `bytes[inStart, inEnd)` of `inBuffer`. */
   inBuffer = BUFFER_NONE;
@@ -78,6 +82,7 @@ export class TlsSession {
     this.ending = END_NOT;
     this.kernel = KERNEL_NONE;
     this.notifying = false;
+    this.cancels = 0;
     this.inBuffer = BUFFER_NONE;
     this.inStart = 0;
     this.inEnd = 0;

@@ -30,7 +30,7 @@ import type { EventLoop } from "./event-loop.ts";
 import { HandshakeFailures } from "./handshake-failures.ts";
 import {
   CONTROL_END,
-  CONTROL_TICKET,
+  CONTROL_NOTHING,
   type KernelCalls,
   type KernelMode,
   KernelTls,
@@ -246,15 +246,15 @@ export class TlsLayer {
     const { sockets } = this.loop;
     let count = 0;
     if (this.isInputMovable(connection, session)) {
-      count = this.moveInput(connection);
-      if (count === 0) {
+      count = Math.max(0, this.moveInput(connection));
+      if (session.kernel === KERNEL_BOTH) {
         connection.receiving = false;
         // Never POLL_FIRST: a poll overlooks what has come before the kernel got the keys.
         if (session.appends) sockets.receiveMore(connection);
         else sockets.receive(connection, connection.receiveGroup, false);
         return;
       }
-      if (count < 0) {
+      if (session.state === TLS_BROKEN) {
         this.defer(connection, session);
         return;
       }
@@ -271,12 +271,12 @@ export class TlsLayer {
     return session.kernel === KERNEL_OUTPUT && (role === ROLE_CLIENT || session.receivedBytes > 0);
   }
 
-  /** See `KernelTls.moveInput`; what is broken, or is refused now, is broken from then on. */
+  /** See `KernelTls.moveInput`; what is to be refused is broken from then on. */
   private moveInput(connection: Connection): number {
     const session = connection.tls!;
     if (session.state === TLS_BROKEN) return -EPROTO;
     const result = this.kernel.moveInput(connection, session);
-    if (result < 0) session.state = TLS_BROKEN;
+    if (result < 0 && session.kernel === KERNEL_OUTPUT) session.state = TLS_BROKEN;
     return result;
   }
 
@@ -346,8 +346,8 @@ export class TlsLayer {
 
   /** The kernel has met a record that is not content. */
   private onControl(connection: Connection, session: TlsSession): void {
-    const said = this.kernel.readControl(connection);
-    if (said === CONTROL_TICKET) {
+    const said = this.kernel.readControl(connection, session);
+    if (said === CONTROL_NOTHING) {
       // It has taken the place of what is still to come: of a head's rest, or of the next content.
       const { sockets, buffers } = this.loop;
       if (connection.hasInput) sockets.receiveMore(connection);
@@ -430,7 +430,7 @@ export class TlsLayer {
   send(connection: Connection): void {
     const session = connection.tls!;
     if (session.state === TLS_BROKEN || session.unsent) return;
-    if (session.kernel === KERNEL_OUTPUT) {
+    if (session.kernel >= KERNEL_OUTPUT) {
       this.loop.sockets.sendFirst(connection);
       return;
     }

@@ -29,11 +29,12 @@ function* writableMemory(pid: number): Generator<Buffer> {
 /** What a connection's key log says, a name for each thing that is not to be found. */
 export type Needles = Map<string, Buffer>;
 
-/** HKDF-Expand-Label(secret, "key", "", bytes), RFC 8446 §7.1. */
-function trafficKey(secret: Buffer, bytes: number): Buffer {
+/** HKDF-Expand-Label(secret, name, "", bytes), RFC 8446 §7.1, for what fits one block. */
+export function expandLabel(secret: Buffer, name: string, bytes: number): Buffer {
   const hash = secret.length === 48 ? "sha384" : "sha256";
-  const label = Buffer.from(`\0${String.fromCharCode(bytes)}\x09tls13 key\0\x01`, "latin1");
-  return createHmac(hash, secret).update(label).digest().subarray(0, bytes);
+  const label = Buffer.from(`tls13 ${name}`, "latin1");
+  const info = [Buffer.from([0, bytes, label.length]), label, Buffer.from([0, 1])];
+  return createHmac(hash, secret).update(Buffer.concat(info)).digest().subarray(0, bytes);
 }
 
 /** Both keys of TLS 1.2, RFC 5246 §6.3: what P_hash begins with. */
@@ -53,7 +54,7 @@ export function noteKeys(needles: Needles, name: string, line: string, hello: Bu
   const bytes = name.includes("128") ? 16 : 32;
   if (/^(CLIENT|SERVER)_TRAFFIC_SECRET_0$/.test(label)) {
     needles.set(`${name} ${label}`, secret);
-    needles.set(`${name} key of ${label}`, trafficKey(secret, bytes));
+    needles.set(`${name} key of ${label}`, expandLabel(secret, "key", bytes));
   } else if (label === "CLIENT_RANDOM") {
     // Behind the record's and the message's header, and the version.
     const serverRandom = hello.subarray(5 + 4 + 2, 5 + 4 + 2 + 32);
