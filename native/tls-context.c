@@ -14,6 +14,7 @@
 
 #include "ktls.h"
 #include "tls-tickets.h"
+#include "tls.h"
 
 // Mozilla's "intermediate" list without finite-field Diffie-Hellman, whose handshakes cost the
 // server far more than the client that asks for them. The client's order decides.
@@ -205,6 +206,13 @@ static bool set_up_server(SSL_CTX *ssl, struct names *names)
            zp_tls_tickets_prepare(ssl) == 0;
 }
 
+static bool set_up_client(SSL_CTX *ssl)
+{
+    static const unsigned char protocols[] = "\x08http/1.1";
+    zp_tls_keep_sessions(ssl);
+    return SSL_CTX_set_alpn_protos(ssl, protocols, sizeof protocols - 1) == 0;
+}
+
 static int enter(struct context context)
 {
     int handle = -EMFILE;
@@ -221,7 +229,6 @@ static int enter(struct context context)
 
 int zp_tls_context_new(bool server, bool tls13_only)
 {
-    static const unsigned char protocols[] = "\x08http/1.1";
     int rc = -ENOMEM;
     pthread_once(&names_once, make_names_index);
     ERR_clear_error();
@@ -234,8 +241,7 @@ int zp_tls_context_new(bool server, bool tls13_only)
 
     rc = -EINVAL;
     if (!set_up(ssl, tls13_only)) goto out;
-    if (server && !set_up_server(ssl, context.names)) goto out;
-    if (!server && SSL_CTX_set_alpn_protos(ssl, protocols, sizeof protocols - 1) != 0) goto out;
+    if (!(server ? set_up_server(ssl, context.names) : set_up_client(ssl))) goto out;
     rc = enter(context);
 out:
     if (rc < 0) {

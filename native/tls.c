@@ -235,8 +235,7 @@ int zp_tls_count(void) { return atomic_load(&living); }
 void zp_tls_forget(int fd)
 {
     if (fd < 0 || fd >= ZP_OWNER_TABLE_BYTES || atomic_load(&left[fd]) == NULL) return;
-    struct connection *connection = atomic_exchange(&left[fd], NULL);
-    if (connection != NULL) drop(connection);
+    drop(atomic_exchange(&left[fd], NULL));
 }
 
 void zp_tls_release(int owner)
@@ -266,6 +265,12 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+void zp_tls_keep_sessions(SSL_CTX *context)
+{
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, keep_session);
+}
+
 int zp_tls_peer(int owner, int context, const char *host)
 {
     struct table *table = &tables[owner];
@@ -280,8 +285,6 @@ int zp_tls_peer(int owner, int context, const char *host)
     if (peer == NULL) return -ENOMEM;
     strcpy(peer->host, host);
     SSL_CTX_up_ref(ssl);
-    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(ssl, keep_session);
     peer->context = ssl;
     table->peers[table->peer_count] = peer;
     return table->peer_count++;

@@ -8,10 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/ssl.h>
+
 #include "abi.generated.h"
 
 // A server's side. Returns the connection's handle or -errno.
 int zp_tls_accept(int owner, int context);
+
+// Connections of such a context, a client's, keep the last session of their peer.
+void zp_tls_keep_sessions(SSL_CTX *context);
 
 // A server to connect to, whose last session is kept for resumption: `host` is asked for and
 // verified as the context says. Returns its handle among the owner's peers, or -errno.
