@@ -273,6 +273,15 @@ static int refuse_passphrase(char *text, int bytes, int writing, void *argument)
     return 0;
 }
 
+// Whether reading has stopped because no certificate follows, and not at one that can't be read.
+static bool is_end(void)
+{
+    unsigned long error = ERR_peek_last_error();
+    bool ended = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+    if (ended) ERR_clear_error();
+    return ended;
+}
+
 static bool add_chain(SSL_CTX *context, BIO *pem)
 {
     X509 *certificate;
@@ -281,8 +290,7 @@ static bool add_chain(SSL_CTX *context, BIO *pem)
         X509_free(certificate);
         return false;
     }
-    ERR_clear_error(); // the end of the file is one
-    return true;
+    return is_end();
 }
 
 int zp_tls_context_certificate(int handle, const void *chain, size_t chain_bytes, const void *key,
@@ -347,12 +355,14 @@ int zp_tls_context_roots(int handle, const void *pem, size_t bytes)
     X509_STORE *store = SSL_CTX_get_cert_store(context);
     X509 *certificate;
     int count = 0;
+    ERR_clear_error();
     while ((certificate = PEM_read_bio_X509_AUX(bio, NULL, refuse_passphrase, NULL)) != NULL) {
         if (X509_STORE_add_cert(store, certificate) == 1) count++;
         X509_free(certificate);
     }
+    if (!is_end()) count = -EINVAL;
+    zp_tls_note_error(NULL);
     BIO_free(bio);
-    ERR_clear_error();
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     return count;
 }

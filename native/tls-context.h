@@ -13,7 +13,8 @@
 // Makes a context; `tls13_only` refuses TLS 1.2. Returns its handle or -errno.
 int zp_tls_context_new(bool server, bool tls13_only);
 
-// Takes a certificate, its chain behind it, and its key, all PEM. Returns 0 or -EINVAL.
+// Takes a certificate, its chain behind it, and its key, all PEM, beside those of other kinds of
+// keys. Returns 0 or -EINVAL.
 int zp_tls_context_certificate(int handle, const void *chain, size_t chain_bytes, const void *key,
                                size_t key_bytes);
 
@@ -27,7 +28,8 @@ int zp_tls_context_name(int handle, const char *name, int other);
 // Connections that are made with it are to go to the kernel when their handshake is done.
 int zp_tls_context_kernel(int handle);
 
-// A client's: verify servers against these PEM certificates. Returns how many it took, or -errno.
+// A client's: verify servers against these PEM certificates. Returns how many it took, or -errno;
+// -EINVAL: one of them can't be read.
 int zp_tls_context_roots(int handle, const void *pem, size_t bytes);
 
 // Connections and peers that were made with it keep what they need; nobody may make another now.

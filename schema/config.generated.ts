@@ -119,7 +119,7 @@ export const tlsDefaults = {
   certificates: [],
 } as const;
 
-/** A further certificate with its key. The names in the certificate decide when it is used. */
+/** A further certificate with its key. The names in the certificate decide when it is used; of several that have a name, the first is. Two with the same names and keys of two kinds, such as RSA and EC, are both used, each for the clients that can. */
 export interface Certificate {
   /** PEM file with the certificate and its chain. Required. */
   readonly cert_path?: string;

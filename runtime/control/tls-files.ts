@@ -12,6 +12,8 @@ export interface Pair {
   readonly names: readonly string[];
   /** When the first of the chain expires, in seconds since 1970. */
   readonly notAfterSecs: number;
+  /** Such as "ec" or "rsa". */
+  readonly keyType: string;
 }
 
 /** Bundles of trusted roots, as Debian, Red Hat, SUSE and Alpine place them. */
@@ -23,6 +25,10 @@ const ROOT_PATHS = [
 ];
 
 const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
+
+/** The keys that native/tls-context.c has signatures for. */
+const KEY_TYPES = new Set(["rsa", "ed25519"]);
+const EC_CURVES = new Set(["prime256v1", "secp384r1", "secp521r1"]);
 
 /** A certificate that should have been renewed by now: two weeks, or a quarter of a short life. */
 const RENEWAL_MS = 14 * 24 * 3_600_000;
@@ -46,7 +52,8 @@ export class TlsFiles {
     const certificate = this.parseCertificate(certPath, chain);
     const privateKey = this.parseKey(keyPath, key);
     if (certificate === undefined || privateKey === undefined) return undefined;
-    const all = certificatesOf(chain);
+    const all = this.certificatesOf(certPath, chain);
+    if (all === undefined || !this.isServed(keyPath, privateKey)) return undefined;
     if (!certificate.checkPrivateKey(privateKey)) {
       const isLater = all.some((each) => each.checkPrivateKey(privateKey));
       this.problems.push(
@@ -58,7 +65,8 @@ export class TlsFiles {
     }
     for (const [index, each] of all.entries()) this.checkTime(certPath, each, index === 0);
     const notAfterSecs = Math.min(...all.map(({ validTo }) => Date.parse(validTo) / 1000));
-    return { chain, key, names: namesOf(certificate), notAfterSecs };
+    const keyType = privateKey.asymmetricKeyType!;
+    return { chain, key, names: namesOf(certificate), notAfterSecs, keyType };
   }
 
   /** The authorities in a PEM file, or those that this system trusts. */
@@ -72,9 +80,46 @@ export class TlsFiles {
       return roots;
     }
     const roots = this.readFile(path, "CA");
-    if (roots === undefined || CERTIFICATE.test(roots.toString("latin1"))) return roots;
-    this.problems.push(`${path}: no certificate in PEM form`);
-    return undefined;
+    if (roots === undefined) return undefined;
+    const all = this.certificatesOf(path, roots);
+    if (all?.length === 0) this.problems.push(`${path}: no certificate in PEM form`);
+    return all === undefined || all.length === 0 ? undefined : roots;
+  }
+
+  /**
+   * Every certificate of a PEM file; undefined when one can't be read. To leave that out would look
+   * like success, until a client misses it.
+   */
+  private certificatesOf(path: string, pem: Buffer): X509Certificate[] | undefined {
+    const parts = pem.toString("latin1").split(/(?=-----BEGIN )/);
+    const certificates = parts.filter((part) => CERTIFICATE.test(part));
+    const problemCount = this.problems.length;
+    const read = certificates.flatMap((part, index) => {
+      try {
+        return [new X509Certificate(part)];
+      } catch (error) {
+        const { message } = error as Error;
+        this.problems.push(
+          `${path}: certificate ${index + 1} of the file can't be read: ${message}`,
+        );
+        return [];
+      }
+    });
+    return this.problems.length > problemCount ? undefined : read;
+  }
+
+  /** Whether the cipher suites and signatures that are offered have a use for a key. */
+  private isServed(path: string, { asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+    const curve = asymmetricKeyDetails?.namedCurve;
+    const served =
+      asymmetricKeyType === "ec" ? EC_CURVES.has(curve!) : KEY_TYPES.has(asymmetricKeyType!);
+    if (!served) {
+      const kind = curve === undefined ? asymmetricKeyType : `${curve} (${asymmetricKeyType})`;
+      this.problems.push(
+        `${path}: no client would take a key of the kind ${kind}; use one of RSA, or of EC on P-256`,
+      );
+    }
+    return served;
   }
 
   private readFile(path: string, what: "certificate" | "key" | "CA"): Buffer | undefined {
@@ -147,18 +192,6 @@ function systemRoots(): Buffer | undefined {
     }
   }
   return undefined;
-}
-
-/** Every certificate of a PEM file, those that can be read. */
-function certificatesOf(pem: Buffer): X509Certificate[] {
-  const parts = pem.toString("latin1").split(/(?=-----BEGIN )/);
-  return parts.flatMap((part) => {
-    try {
-      return CERTIFICATE.test(part) ? [new X509Certificate(part)] : [];
-    } catch {
-      return [];
-    }
-  });
 }
 
 /** DNS names of a certificate; its common name when it has no others (as clients did once). */

@@ -3,7 +3,7 @@
 // workers run it; the keys of session tickets are the process's (native/tls-tickets.c).
 
 import { accessSync, constants } from "node:fs";
-import { ENOENT } from "../../native/abi.ts";
+import { EMFILE, ENOENT, TLS_CONTEXT_COUNT_MAX } from "../../native/abi.ts";
 import type { TlsSettings, UpstreamSettings } from "../data/api.ts";
 import type { KernelMode } from "../data/ktls.ts";
 import type { Addon } from "../native.ts";
@@ -33,7 +33,8 @@ export interface LoadedCertificate {
   /** When it expires, in seconds since 1970. */
   readonly notAfterSecs: number;
   readonly names: readonly string[];
-  /** The native context that holds it. */
+  readonly keyType: string;
+  /** The native context that holds it, and no other. */
   readonly context: number;
 }
 
@@ -130,17 +131,48 @@ class Builder {
     for (const { certPath, keyPath } of tls.certificates) {
       const context = this.newContext(true, tls.minVersion === "1.3");
       const loaded = this.certificateInto(context, certPath, keyPath);
-      if (loaded === undefined) continue;
-      if (kernel !== "off" && addon.tlsContextKernel(context) < 0)
-        files.problems.push(`${certPath}: ${addon.tlsError()}`);
-      certificates.push(loaded);
+      if (loaded !== undefined) certificates.push(loaded);
     }
-    const [first] = certificates;
+    const groups = groupsOf(certificates);
+    if (groups.length === 0 || files.problems.length > 0) return -1;
+    this.warnOfHidden(groups);
+    const contexts = groups.map((group) => this.servingContext(tls, group, kernel));
+    const [first] = contexts;
     if (first === undefined || files.problems.length > 0) return -1;
     // Earlier certificates keep their names, so the order of the configuration decides.
-    for (const { names, context } of certificates)
-      for (const name of names) addon.tlsName(first.context, name, context);
-    return first.context;
+    for (const [index, [{ names }]] of groups.entries())
+      for (const name of names) addon.tlsName(first, name, contexts[index]!);
+    return first;
+  }
+
+  /** The context that clients get: with all certificates of a group, each by its kind of key. */
+  private servingContext(tls: TlsSettings, group: Group, kernel: KernelMode): number {
+    const { addon, files } = this;
+    const [{ path, context: only }] = group;
+    const isShared = group.length > 1;
+    const context = isShared ? this.newContext(true, tls.minVersion === "1.3") : only;
+    if (context < 0) return context; // why has been said
+    const isMade =
+      !isShared || group.every((each) => addon.tlsCertificateOf(context, each.context) >= 0);
+    if (!isMade || (kernel !== "off" && addon.tlsContextKernel(context) < 0))
+      files.problems.push(`${path}: ${addon.tlsError()}`);
+    return context;
+  }
+
+  /** Says which certificates no client gets for a name, because an earlier one has it. */
+  private warnOfHidden(groups: readonly Group[]): void {
+    const holders = new Map<string, LoadedCertificate>();
+    for (const group of groups) {
+      const [{ path, names }] = group;
+      const hidden = names.filter((name) => holders.has(name));
+      for (const name of names) if (!holders.has(name)) holders.set(name, group[0]);
+      if (hidden.length === 0) continue;
+      const holder = holders.get(hidden[0]!)!;
+      this.files.warnings.push(
+        `${path} is not served for ${hidden.join(", ")}: ${holder.path} comes first. To serve one of ` +
+          "RSA and one of EC, give both the same names",
+      );
+    }
   }
 
   /** Puts a certificate into a new context; undefined: why it can't has been said. */
@@ -155,17 +187,18 @@ class Builder {
     );
     const closed = old === undefined ? undefined : [path, keyPath].find(isClosed);
     let loaded: LoadedCertificate;
-    let result = -1;
+    let result = 0;
     if (old !== undefined && closed !== undefined) {
       files.warnings.push(staysAsItWas(path, closed));
       loaded = { ...old, context };
-      result = addon.tlsCertificateOf(context, old.context);
+      if (context >= 0) result = addon.tlsCertificateOf(context, old.context);
     } else {
       const pair = files.readPair(path, keyPath);
       if (pair === undefined) return undefined;
-      const { names, notAfterSecs } = pair;
-      loaded = { path, keyPath, names, notAfterSecs, context };
+      const { names, notAfterSecs, keyType } = pair;
+      loaded = { path, keyPath, names, notAfterSecs, keyType, context };
       if (context >= 0) result = addon.tlsCertificate(context, pair.chain, 0, pair.key, 0);
+      pair.key.fill(0);
     }
     if (result >= 0) return loaded;
     files.problems.push(`${path}: ${addon.tlsError()}`);
@@ -179,12 +212,14 @@ class Builder {
     const { addon, files } = this;
     const context = this.newContext(false, false);
     if (context >= 0 && kernel !== "off") addon.tlsContextKernel(context);
-    if (context < 0) files.problems.push(`TLS can't be used: ${addon.tlsError()}`);
     if (tlsUnverified) return { context, trust: { rejectUnauthorized: false } };
     const ca = this.rootsIn(tlsCaPath);
     if (ca === undefined) return { context, trust: { rejectUnauthorized: true } };
-    if (context >= 0 && addon.tlsRoots(context, ca, 0) <= 0)
-      files.problems.push(`${tlsCaPath ?? "the system's roots"}: no certificate that can be read`);
+    const count = context >= 0 ? addon.tlsRoots(context, ca, 0) : 1;
+    if (count <= 0) {
+      const reason = count === 0 ? "no certificate in PEM form" : addon.tlsError();
+      files.problems.push(`${tlsCaPath ?? "the system's roots"}: ${reason}`);
+    }
     return { context, trust: { rejectUnauthorized: true, ca } };
   }
 
@@ -199,10 +234,37 @@ class Builder {
   }
 
   private newContext(server: boolean, tls13Only: boolean): number {
-    const context = this.addon.tlsContext(server, tls13Only);
+    const { addon, files } = this;
+    const context = addon.tlsContext(server, tls13Only);
     if (context >= 0) this.made.push(context);
+    else if (context === -EMFILE)
+      files.problems.push(
+        `TLS can't be used: there are more certificates and authorities than ${TLS_CONTEXT_COUNT_MAX}, ` +
+          "with those of earlier configurations that still have clients",
+      );
+    else files.problems.push(`TLS can't be used: ${addon.tlsError() || `errno ${-context}`}`);
     return context;
   }
+}
+
+/** Certificates for the same names, one for each kind of key. */
+type Group = [LoadedCertificate, ...LoadedCertificate[]];
+
+function groupsOf(certificates: readonly LoadedCertificate[]): Group[] {
+  const groups: Group[] = [];
+  for (const each of certificates) {
+    const isMate = ([first, ...others]: Group) =>
+      namesText(first) === namesText(each) &&
+      [first, ...others].every(({ keyType }) => keyType !== each.keyType);
+    const group = groups.find(isMate);
+    if (group === undefined) groups.push([each]);
+    else group.push(each);
+  }
+  return groups;
+}
+
+function namesText({ names }: LoadedCertificate): string {
+  return [...new Set(names)].sort().join(" ");
 }
 
 function staysAsItWas(path: string, closed: string): string {

@@ -3,13 +3,26 @@
 
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { connect } from "node:tls";
+import { EMFILE } from "../../native/abi.ts";
+import type { Facts } from "../../runtime/control/bundle.ts";
 import { TlsFiles } from "../../runtime/control/tls-files.ts";
-import { Authority, type Certificate, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
+import { buildTlsKeys } from "../../runtime/control/tls-keys.ts";
+import type { Addon } from "../../runtime/native.ts";
+import {
+  Authority,
+  type Certificate,
+  type CertificateOptions,
+  LOCAL_NAMES,
+  tlsSection,
+} from "../lib/certificates.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { runProcess } from "../lib/process.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
+import { startFor } from "../lib/reload.ts";
 import { startServer } from "../lib/server.ts";
 
 const HOUR_MS = 3_600_000;
@@ -55,6 +68,69 @@ test("bad certificates are told at the start, all at once", async () => {
       assert.ok(error.message.includes(expected), `${expected}\n${error.message}`);
     return true;
   });
+});
+
+test("a certificate that can't be read is told with its number, and not the end of the file", () => {
+  const path = `${authority.folder}/corrupt.pem`;
+  const spoilt = authority.cert.replace(/\n[\w+/]{20}/, "\nAAAAAAAAAAAAAAAAAAAA");
+  const readWith = (...certificates: string[]) => {
+    writeFileSync(path, certificates.join(""));
+    const files = new TlsFiles(Date.now());
+    const pair = files.readPair(path, certificate.keyPath);
+    const roots = files.readRoots(path);
+    assert.equal(pair === undefined, files.problems.length > 0);
+    assert.equal(roots === undefined, files.problems.length > 0);
+    return files.problems.map((problem) => problem.replace(/(?<=read: ).*/, "…"));
+  };
+  const told = (number: number) =>
+    new Array(2).fill(`${path}: certificate ${number} of the file can't be read: …`);
+  assert.deepEqual(readWith(certificate.cert), []);
+  assert.deepEqual(readWith(certificate.cert, spoilt), told(3));
+  assert.deepEqual(readWith(certificate.cert, spoilt, authority.cert), told(3));
+  // What else is in the file is nobody's business.
+  assert.deepEqual(readWith(certificate.cert, certificate.key, authority.cert), []);
+});
+
+test("keys that no client would take are refused", () => {
+  const told = (key: CertificateOptions["key"]) => {
+    const { certPath, keyPath } = authority.issue({ names: LOCAL_NAMES, key: key! });
+    const files = new TlsFiles(Date.now());
+    const pair = files.readPair(certPath, keyPath);
+    assert.equal(pair === undefined, files.problems.length > 0);
+    return files.problems.map((text) => text.replace(keyPath, "KEY"));
+  };
+  const refused = (kind: string) =>
+    `KEY: no client would take a key of the kind ${kind}; use one of RSA, or of EC on P-256`;
+  for (const key of ["ec", "rsa", "ed25519", "p521"] as const) assert.deepEqual(told(key), []);
+  assert.deepEqual(told("ed448"), [refused("ed448")]);
+  assert.deepEqual(told("rsaPss"), [refused("rsa-pss")]);
+  assert.deepEqual(told("k256"), [refused("secp256k1 (ec)")]);
+});
+
+test("a key on P-521 serves its clients, a name's second certificate nobody", async (t) => {
+  const large = authority.issue({ names: ["DNS:large.test"], key: "p521" });
+  const second = authority.issue({ names: ["DNS:test", "DNS:large.test", "DNS:other.test"] });
+  const server = await startFor(t, configOf(certificate, [large, second]));
+  const warning = `${second.certPath} is not served for test, large.test: ${certificate.certPath}`;
+  await server.process.until("the warning", () => server.log().includes(warning) || undefined);
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const name = { servername: "large.test", rejectUnauthorized: false };
+    const socket = connect({ port: server.port, maxVersion, ...name });
+    await once(socket, "secureConnect");
+    assert.equal(socket.getPeerCertificate().asn1Curve, "secp521r1");
+    socket.destroy();
+  }
+  await server.stop();
+});
+
+test("when there is no room for another certificate, that is said", () => {
+  const addon = { tlsContext: () => -EMFILE, tlsError: () => "" } as unknown as Addon;
+  const { certPath, keyPath } = certificate;
+  const tls = { certificates: [{ certPath, keyPath }], minVersion: "1.2" };
+  const program = { server: { tls }, upstreams: [] } as unknown as Facts;
+  const { problems } = buildTlsKeys(program, addon);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /^TLS can't be used: there are more certificates .* than 4096/);
 });
 
 test("an expired certificate is used, with a warning", async () => {

@@ -41,8 +41,11 @@ before(async () => {
   rsa = authority.issue({ names: LOCAL_NAMES, key: "rsa" });
   const ec = authority.issue({ names: ["DNS:ec.test", ...LOCAL_NAMES.slice(2)] });
   wildcard = authority.issue({ names: ["DNS:*.wild.test"], key: "ed25519" });
+  const twins = (["rsa", "ec"] as const).map((key) =>
+    authority.issue({ names: ["DNS:twins.test", "DNS:*.twins.test"], key }),
+  );
   upstream = await startUpstream();
-  const tls = tlsSection(rsa, [ec, wildcard]);
+  const tls = tlsSection(rsa, [ec, wildcard, ...twins]);
   server = await startServer(serverSection(2) + tls + proxyRoute("/app", upstream.url));
 });
 
@@ -146,6 +149,24 @@ test("the chain behind a certificate is sent, whichever is chosen by name", asyn
   }
   await chained.stop();
   between.remove();
+});
+
+test("of two certificates for the same names, each client gets the one it can use", async () => {
+  for (const servername of ["twins.test", "a.twins.test"]) {
+    for (const [kind, options] of [
+      ["RSA", { maxVersion: "TLSv1.2", ciphers: "ECDHE-RSA-AES128-GCM-SHA256" }],
+      ["EC", { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" }],
+      ["RSA", { minVersion: "TLSv1.3", sigalgs: "RSA-PSS+SHA256" }],
+      ["EC", { minVersion: "TLSv1.3", sigalgs: "ECDSA+SHA256" }],
+    ] as const) {
+      const socket = await open({ servername, ...options });
+      const { subjectaltname, asn1Curve } = socket.getPeerCertificate();
+      assert.equal(subjectaltname, "DNS:twins.test, DNS:*.twins.test");
+      assert.equal(asn1Curve === undefined ? "RSA" : "EC", kind, JSON.stringify(options));
+      assert.ok(socket.getPeerCertificate(true).issuerCertificate, "the chain is missing");
+      socket.destroy();
+    }
+  }
 });
 
 test("sessions are resumed by both workers, with TLS 1.2 and 1.3", async () => {

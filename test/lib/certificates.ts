@@ -9,7 +9,7 @@ export interface CertificateOptions {
   /** Names and addresses of the subject, such as "DNS:localhost" or "IP:127.0.0.1". */
   readonly names: readonly string[];
   /** Default "ec", P-256. */
-  readonly key?: "ec" | "rsa" | "ed25519";
+  readonly key?: keyof typeof KEYS;
   /** Expired yesterday. */
   readonly expired?: boolean;
 }
@@ -26,6 +26,10 @@ const KEYS = {
   ec: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
   rsa: ["-newkey", "rsa:2048"],
   ed25519: ["-newkey", "ed25519"],
+  ed448: ["-newkey", "ed448"],
+  rsaPss: ["-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"],
+  p521: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+  k256: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
 } as const;
 
 /** What every test server answers to. */

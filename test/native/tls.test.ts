@@ -390,6 +390,19 @@ test("what is no certificate, or another's key, is refused", () => {
   assert.equal(take("", ""), -abi.EINVAL);
   assert.equal(take(certificate.cert, other.key), -abi.EINVAL);
   assert.match(addon.tlsError(), /mismatch/);
+  // The end of the file is not where one can't be read.
+  const spoilt = authority.cert.replace(/\n[\w+/]{20}/, "\nAAAAAAAAAAAAAAAAAAAA");
+  const cut = authority.cert.replace(/=*\n-----END/, "!\n-----END");
+  for (const bad of [spoilt, cut]) {
+    assert.equal(take(certificate.cert + bad, certificate.key), -abi.EINVAL);
+    assert.notEqual(addon.tlsError(), "");
+    const roots = succeed(addon.tlsContext(false, false));
+    const pem = certificate.cert + bad + authority.cert;
+    assert.equal(addon.tlsRoots(roots, Buffer.from(pem), 0), -abi.EINVAL);
+    assert.notEqual(addon.tlsError(), "");
+    assert.equal(addon.tlsRoots(roots, Buffer.from(`${certificate.cert}text`), 0), 2);
+    assert.equal(addon.tlsContextFree(roots), 0);
+  }
   assert.equal(take(certificate.cert, certificate.key), 0);
   assert.equal(addon.tlsContextFree(context), 0);
   assert.equal(addon.tlsContextFree(context), -abi.EINVAL);
