@@ -23,7 +23,7 @@ import * as response from "./response.ts";
 import * as upstream from "./upstream.ts";
 
 export const WRITE_TIMEOUT_MS = 30_000;
-const LINGER_MS = 5_000;
+export const LINGER_MS = 5_000;
 /** In `loop.idleSince`: a client that has had no answer yet. */
 const NEVER_SERVED = -1;
 /** Of a large table so many slots are looked at for an idle client, beginning behind the last. */

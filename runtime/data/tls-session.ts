@@ -35,6 +35,8 @@ export class TlsSession {
   state = TLS_SHAKING;
   ending = END_NOT;
   kernel = KERNEL_NONE;
+  /** Ours is out, the peer's has come: reads on until its FIN. */
+  lingering = false;
   /** The kernel's close_notify is on its way. */
   notifying = false;
   /** How often the peer has said user_canceled to the kernel. */
@@ -81,6 +83,7 @@ export class TlsSession {
     this.state = TLS_SHAKING;
     this.ending = END_NOT;
     this.kernel = KERNEL_NONE;
+    this.lingering = false;
     this.notifying = false;
     this.cancels = 0;
     this.inBuffer = BUFFER_NONE;

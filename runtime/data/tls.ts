@@ -315,6 +315,8 @@ export class TlsLayer {
     if (result <= 0 || session.ending === END_CLOSE) {
       buffers.free(buffer);
       if (session.ending !== END_CLOSE) this.onReceiveEnd(connection, session, result);
+      else if (session.lingering && result > 0) this.receiveUnwanted(connection);
+      else if (session.lingering) this.loop.sockets.close(connection);
       return;
     }
     if (session.kernel === KERNEL_BOTH) {
@@ -568,8 +570,26 @@ export class TlsLayer {
   }
 
   private finishEnd(connection: Connection, session: TlsSession): void {
-    if (session.ending === END_CLOSE) this.loop.sockets.close(connection);
-    else this.loop.calls.shutdownWrite(connection.fd);
+    const { sockets, calls, timers } = this.loop;
+    const closes = session.ending === END_CLOSE;
+    session.lingering =
+      closes && session.state === TLS_INPUT_ENDED && connection.role === ROLE_CLIENT;
+    if (closes && !session.lingering) {
+      sockets.close(connection);
+      return;
+    }
+    calls.shutdownWrite(connection.fd);
+    if (!session.lingering) return;
+    // Something may have come behind its close_notify; closing with that unread would reset the
+    // connection under the answer.
+    timers.set(connection.slot, client.LINGER_MS);
+    if (!connection.receiving) this.receiveUnwanted(connection);
+  }
+
+  private receiveUnwanted(connection: Connection): void {
+    connection.receiving = true;
+    connection.receiveGroup = this.loop.buffers.bodyGroup;
+    this.loop.sockets.receiveSelected(connection, false);
   }
 
   // ── Handover ──────────────────────────────────────────────────────────────────────────────────

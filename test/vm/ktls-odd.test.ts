@@ -2,6 +2,7 @@
 // or that it hands back. Nothing of theirs ends a connection that RFC 8446 lets go on.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,8 @@ import { Wire } from "../lib/wire.ts";
 
 const GET = request("GET /small.txt");
 const TEXT = "a small text";
+/** More than the sockets take. */
+const LARGE_BYTES = 6_000_000;
 const WAIT_MS = patience(15_000);
 /** OpenSSL and we bear with so many. */
 const CANCELS = 4;
@@ -30,6 +33,7 @@ before(async () => {
   authority = new Authority();
   folder = mkdtempSync(join(tmpdir(), "zproxy-odd-"));
   writeFileSync(join(folder, "small.txt"), TEXT);
+  writeFileSync(join(folder, "large.bin"), Buffer.alloc(LARGE_BYTES, "x"));
   const settings = ["ktls_enabled = true", "ktls_fallback_enabled = true"];
   const tls = tlsSection(authority.issue({ names: LOCAL_NAMES }), [], settings);
   server = await startServer(serverSection() + tls + fileRoute("/", folder));
@@ -83,6 +87,22 @@ test("user_canceled is no failure, until it has been said too often", async () =
   leaver.send(leaver.record(ALERT, USER_CANCELED), leaver.record(ALERT, CLOSE_NOTIFY));
   await until("the end", () => leaver.ended);
   await leaver.stop();
+});
+
+test("what comes behind close_notify does not cut off the answer", async () => {
+  const writer = await TlsWriter.start(server.port, (first) =>
+    first.record(CONTENT, request("GET /large.bin")),
+  );
+  await once(writer.socket, "data");
+  writer.socket.pause();
+  writer.send(writer.record(ALERT, CLOSE_NOTIFY));
+  for (let count = 0; count < 20; count++) writer.send(writer.record(CONTENT, "y".repeat(8000)));
+  await sleep(patience(100));
+  writer.socket.resume();
+  await until("the end", () => writer.ended);
+  assert.ok(writer.received.endsWith("x"));
+  assert.equal(writer.received.length - writer.received.indexOf("\r\n\r\n") - 4, LARGE_BYTES);
+  await writer.stop();
 });
 
 test("a connection that is in the kernel stays there over a reload", async () => {
