@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
+import { ownSuite } from "zproxy/compiler/2-check/check-test-file.ts";
 import { compile } from "zproxy/compiler/compile.ts";
 import { formatJson } from "zproxy/compiler/diagnostics/json-format.ts";
 import { type Code, codes, registry } from "zproxy/compiler/diagnostics/registry.ts";
@@ -101,7 +102,7 @@ test("the example of test/failed on its page fails, and what corrects it does no
     const { files, ir, checked } = compile({ path: "", text });
     assert.ok(ir !== undefined && checked !== undefined);
     const probe = await loadProbe(files, process.cwd());
-    return runTests(checked, ir, probe).failures.map(({ code }) => code);
+    return runTests(ownSuite(checked), ir, probe).failures.map(({ code }) => code);
   };
   const { example, corrected } = registry["test/failed"];
   assert.deepEqual(await failuresOf(example), BY_COMMANDS);
