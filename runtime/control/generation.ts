@@ -265,7 +265,7 @@ export class Generation {
       return;
     }
     const slot = [this.slots[index]!, ...this.slots].find(({ wakeFd }) => wakeFd >= 0);
-    // Until then they are nobody's: the worker that let them go must not take them along when it ends.
+    // Those that wait are nobody's: the worker that let them go must not close them at its end.
     const mark = slot === undefined ? 0 : slot.owner + 1;
     const table = addon.owners();
     for (const fd of fds) table[fd] = mark;

@@ -34,7 +34,7 @@ export interface LogWriterOptions {
   readonly filePath: string | undefined;
   /** Size at which a file is rotated; 0 is never. */
   readonly fileBytesMax: number;
-  /** Whether root opens the file for another user: it is neither rotated nor reopened before `settle`. */
+  /** Root opens the file for another user: neither rotated nor reopened before `settle`. */
   readonly forAnother: boolean;
   /** Called when half of what may wait has gone. */
   readonly onRoom: () => void;

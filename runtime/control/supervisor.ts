@@ -399,7 +399,7 @@ export class Supervisor {
     print([JSON.stringify({ workers, openFiles, tlsConnections, generations })]);
   }
 
-  /** The first signal drains, the second ends at once. During the start there may be nothing yet. */
+  /** The first signal drains, the second ends at once. During the start nothing may be there. */
   private stop(): void {
     if (this.stopping) {
       void this.exit(1);
