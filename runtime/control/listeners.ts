@@ -100,6 +100,13 @@ export function closeLeft(old: Listeners, kept: Listeners, addon: Addon): void {
   for (const fd of new Set(old.ofWorkers.flat())) if (!stays.has(fd)) addon.close(fd);
 }
 
+/** What of the next listeners is new. */
+export function newListeners(present: Listeners, next: Listeners): Listeners {
+  const known = new Set(present.ofWorkers.flat());
+  const ofWorkers = next.ofWorkers.map((fds) => fds.filter((fd) => !known.has(fd)));
+  return { ...next, ofWorkers };
+}
+
 /** The passed descriptors, by the index of the address they listen on. */
 function adoptAll(
   listen: readonly ListenAddress[],

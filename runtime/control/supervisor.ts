@@ -31,6 +31,7 @@ import {
   closeLeft,
   detachProgram,
   type Listeners,
+  newListeners,
   nextListeners,
   openListeners,
 } from "./listeners.ts";
@@ -305,6 +306,10 @@ export class Supervisor {
     let next: Generation | null = null;
     try {
       listeners = nextListeners(parts.listeners, server, this.addon);
+      const { balancing } = description;
+      // The first clients of a new address come before its workers do. `replace` says why it fails.
+      if (balancing !== null && this.house.workerCount > 1)
+        attachProgram(() => balancing, newListeners(parts.listeners, listeners), this.addon);
       await this.admin.listen(server.admin);
       await this.makeRoom();
       if (this.stopping) throw new StartError("the server is stopping");

@@ -4,13 +4,17 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { workerOf } from "zproxy/compiler/bpf/reuseport.ts";
 import { fileRoute } from "../lib/config.ts";
 import { startWithFaults } from "../lib/faults.ts";
 import { type Random, withRandom } from "../lib/random.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
-import { startServer, type TestServer } from "../lib/server.ts";
+import { alone, hangUp, install, until } from "../lib/reload.ts";
+import { compileConfig, startServer, type TestServer } from "../lib/server.ts";
+import { startUpstream } from "../lib/upstreams.ts";
 
 const WORKERS = 4;
 const CLIENTS = 2000;
@@ -62,7 +66,10 @@ async function withBalanced(
 
 /** The worker that answers: request ids begin with eight digits of their worker. */
 async function workerMet(port: number, host: string, from: string): Promise<string> {
-  const client = await RawClient.connect(port, host, from);
+  return workerOfAnswer(await RawClient.connect(port, host, from));
+}
+
+async function workerOfAnswer(client: RawClient): Promise<string> {
   await client.send(request("GET /", ["Connection: close"]));
   const { status, body } = await client.answer();
   client.close();
@@ -171,6 +178,37 @@ if (INSIDE) {
       /"level":40.*"cbpf\\" is not possible: errno 92; Linux 4\.6 or newer/,
     );
     assert.equal((await exchange(server.port, request("GET /"))).status, 404);
+    await faults.stop();
+  });
+
+  test("clients of a new address that come before its workers meet theirs, too", async (t) => {
+    const section = (...listen: string[]) =>
+      `[server]\nlisten = ${JSON.stringify(listen)}\nthreads = ${WORKERS}\n` +
+      `[performance]\nreuseport_balancing = "cbpf"\n${fileRoute("/site", "/usr")}`;
+    const faults = await startWithFaults(section("127.0.0.1:0"));
+    const { server } = faults;
+    t.after(() => (server.process.running ? server.process.stop("SIGKILL") : undefined));
+    const other = await startUpstream();
+    await other.stop();
+    const next = await compileConfig(section("127.0.0.1:0", `127.0.0.1:${other.port}`));
+    install(server, next);
+    rmSync(next, { recursive: true });
+    faults.hold();
+    hangUp(server);
+    const connect = (from: string) => RawClient.connect(other.port, "127.0.0.1", from);
+    let first: RawClient | undefined;
+    while (first === undefined) first = await connect("127.0.0.1").catch(() => sleep(5));
+    first.close();
+    await sleep(50); // the program comes with the socket
+    const addresses = Array.from({ length: 24 }, (_, at) => Uint8Array.of(127, 0, 0, 1 + at));
+    const clients = await Promise.all(addresses.map((bytes) => connect(bytes.join("."))));
+    await until(server, /zproxy reloaded/, () => faults.release());
+    const met = await Promise.all(clients.map(workerOfAnswer));
+    const pairs = new Set(met.map((name, at) => `${workerOf(addresses[at]!, WORKERS)} ${name}`));
+    assert.equal(pairs.size, new Set(met).size, `${[...pairs]}`);
+    assert.equal(pairs.size, WORKERS);
+    await alone(server);
+    await server.remember(); // it has listeners more
     await faults.stop();
   });
 }
