@@ -199,8 +199,8 @@ export interface Addon {
   /** Open descriptors of this process (entries of /proc/self/fd). */
   openFileCount(): number;
   /**
-   * Ends the process at once (`_exit(2)`). For a log that hangs in write(2): Node's own exit would
-   * wait for that thread.
+   * Ends the process at once (`_exit(2)`): Node's own exit would wait for a log that hangs in
+   * write(2), and tear OpenSSL down below threads that still run.
    */
   exitNow(status: number): never;
 

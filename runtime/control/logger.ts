@@ -15,11 +15,8 @@ export interface ServerLog {
   give(uid: number, gid: number): void;
   /** The process is now who it stays. */
   settle(): void;
-  /**
-   * Writes everything, in `limitMs` or a little more. False: the destination hangs, and may keep
-   * the process from ending.
-   */
-  finish(limitMs: number): Promise<boolean>;
+  /** Writes everything that the destination takes in `limitMs` or a little more. */
+  finish(limitMs: number): Promise<void>;
 }
 
 /**
@@ -47,9 +44,9 @@ export function openLog(settings: LoggingSettings, forAnother: boolean): ServerL
     async finish(limitMs) {
       channels.stop();
       channels.flush();
-      if (!(await writer.flushed(limitMs))) return false;
+      if (!(await writer.flushed(limitMs))) return;
       channels.flush(); // what was dropped in the meantime
-      return writer.flushed(limitMs);
+      await writer.flushed(limitMs);
     },
   };
 }

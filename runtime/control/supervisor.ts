@@ -429,7 +429,9 @@ export class Supervisor {
   private async exit(code: number): Promise<void> {
     if (code === 0) this.logger.info("zproxy has stopped");
     const limitMs = code === 0 ? LAST_RECORDS_MS : LAST_RECORDS_AT_ONCE_MS;
-    if (!(await this.log.finish(limitMs))) this.addon.exitNow(code);
+    await this.log.finish(limitMs);
+    // All is said. Node's own exit would free what threads that still run are using.
+    this.addon?.exitNow(code);
     process.exit(code);
   }
 }
