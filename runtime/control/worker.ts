@@ -110,10 +110,7 @@ class WorkerThread {
       },
       onNotice: (text) => writeSentence(log, KIND_NOTICE, `worker ${start.index}: ${text}`),
     });
-    if (pinned < 0)
-      this.loop.onWarning(
-        `can't stay on CPU ${start.cpu} (errno ${-pinned}), and runs where the kernel likes`,
-      );
+    if (pinned < 0) this.loop.onWarning(unpinned(start.cpu, -pinned));
     start.addresses.forEach((servers, group) => {
       servers.forEach((addresses, server) => {
         this.setAddresses(group, server, addresses);
@@ -227,6 +224,10 @@ function tlsParts(
     }
   }
   return { calls: addon, context: tls.server, kernel: tls.kernel };
+}
+
+function unpinned(cpu: number, errno: number): string {
+  return `can't stay on CPU ${cpu} (errno ${errno}), and runs where the kernel likes`;
 }
 
 function limitOf({ server }: Program, { connectionCounts, owner }: WorkerStart) {

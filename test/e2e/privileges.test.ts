@@ -172,7 +172,8 @@ test("a port that is root's is bound before, and stays over a reload", async (t)
 
 /** Prints status and body of an answer from port 80. */
 const ASK = `
-require("node:http").get({ host: "127.0.0.1", port: 80, path: "/open.txt", agent: false }, (answer) => {
+const target = { host: "127.0.0.1", port: 80, path: "/open.txt", agent: false };
+require("node:http").get(target, (answer) => {
   process.stdout.write(answer.statusCode + " ");
   answer.pipe(process.stdout);
 });

@@ -1,5 +1,5 @@
-// What is said about an io_uring that can't be had. The kernel's answers come from a seccomp filter,
-// the sysctl from a file that stands in its place for the one process.
+// What is said about an io_uring that can't be had. The kernel's answers come from a seccomp
+// filter, the sysctl from a file that stands in its place for the one process.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
