@@ -186,7 +186,8 @@ static int receive(struct zp_epoll *engine, const struct io_uring_sqe *sqe, unsi
     if (received == -EAGAIN) descriptor->blocked_in = true;
     if (received <= 0) return received;
 
-    // Less than asked for: nothing is left, and an event tells when more is there.
+    // Less than asked for: nothing is left, and an event tells when more is there. Kernel TLS also
+    // ends a receive where an alert begins, and makes an event of the record that it turns to then.
     if ((uint32_t)received < length && !descriptor->ended) descriptor->blocked_in = true;
     if (group != NULL) {
         group->head++;
