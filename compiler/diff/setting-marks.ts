@@ -50,7 +50,7 @@ export function takesRestart(key: string): boolean {
 }
 
 export function markOf(key: string, old: unknown, young: unknown): Mark {
-  return RULES[key]?.(old, young) ?? "neutral";
+  return Object.hasOwn(RULES, key) ? RULES[key]!(old, young) : "neutral";
 }
 
 /** More in one place and less in another is more. */

@@ -48,7 +48,8 @@ const DESCRIPTIONS: Readonly<Record<string, Describe>> = {
 
 /** Undefined where a setting is about the server's work, and no request is treated differently. */
 export function requestsOf(key: string, old: unknown, young: unknown): string | undefined {
-  return DESCRIPTIONS[key]?.(old, young) || undefined;
+  if (!Object.hasOwn(DESCRIPTIONS, key)) return undefined;
+  return DESCRIPTIONS[key]!(old, young) || undefined;
 }
 
 /** Empty when there is nothing to say. */

@@ -53,8 +53,9 @@ function present(path: readonly string[], old: unknown, young: unknown): Setting
   if ((old === undefined) === (young === undefined)) return [];
   const text = (value: unknown): string => (value === undefined ? "absent" : "present");
   const key = printKeyPath(path);
-  const requests = requestsOf(path.at(-1)!, old, young);
-  const about = path.length > 2 && requests !== undefined ? { requests } : {};
+  // A group's own name is no key, whatever it is.
+  const requests = path.length > 2 ? requestsOf(path.at(-1)!, old, young) : undefined;
+  const about = requests === undefined ? {} : { requests };
   return [{ key, mark: "neutral", before: text(old), after: text(young), ...about }];
 }
 

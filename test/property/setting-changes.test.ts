@@ -237,3 +237,12 @@ ${TLS}`);
   );
   assert.ok(marked.length > 0);
 });
+
+test("a group may have the name of a setting, or of what every object has", () => {
+  const config = (groups: string): Config => parsed(`[server]\nlisten = "127.0.0.1:80"\n${groups}`);
+  for (const name of ["listen", "constructor", "toString", "__proto__"]) {
+    const changes = settingChanges(config(""), config(`[upstreams.${name}]\n${SERVERS}\n`));
+    const key = `upstreams.${name}`;
+    assert.deepEqual(changes, [{ key, mark: "neutral", before: "absent", after: "present" }]);
+  }
+});
