@@ -1,7 +1,13 @@
 // The requests of a region, cut by the conditions of the two routes that take them: one cell for
 // each pair of targets that some request goes to.
 
-import { type Facts, NO_FACTS, solve, type TextFact } from "../2-check/condition/solve.ts";
+import {
+  type Facts,
+  NO_FACTS,
+  solve,
+  type TextFact,
+  TooManyCases,
+} from "../2-check/condition/solve.ts";
 import { parseRange } from "../2-check/values/address-range.ts";
 import { type Condition, printCondition, pushNotsDown } from "../ir/condition.ts";
 import type { RouteIr, TargetIr } from "../ir/ir.ts";
@@ -21,11 +27,19 @@ export interface Cell {
 /** The guard of a region that no condition cuts. */
 export const EVERYTHING: Guard = { conditions: [], text: "" };
 
-/** Throws `TooManyCases` for conditions that are not worth taking apart. */
+/** Of two routes with more pairs of targets, each pair would have to be solved for by itself. */
+const CELLS_MAX = 4096;
+
+/**
+ * None for two routes that choose alike among the same targets. Throws `TooManyCases` for
+ * conditions that are not worth taking apart.
+ */
 export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
+  if (before.when.length > 0 && choiceText(before) === choiceText(after)) return [];
   if (before.when.length + after.when.length === 0) {
     return [{ before, after, keys: [before.key, after.key], guard: EVERYTHING }];
   }
+  if ((before.when.length + 1) * (after.when.length + 1) > CELLS_MAX) throw new TooManyCases();
   return choicesOf(before).flatMap((old) =>
     choicesOf(after).flatMap((young) => {
       const conditions = [...old.conditions, ...young.conditions];
@@ -38,6 +52,11 @@ export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
       return [{ ...cell, guard: guardOf(conditions) }];
     }),
   );
+}
+
+/** Equal for routes that choose alike among the same targets. */
+export function choiceText({ prefix, target, when, allowedMethods }: RouteIr): string {
+  return JSON.stringify([prefix, target, when, allowedMethods]);
 }
 
 interface Choice {

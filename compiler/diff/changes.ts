@@ -113,14 +113,9 @@ function cellParts(region: Region, before: RouteIr, after: RouteIr, unknown: Set
     return comparedCells(region, cellsOf(before, after));
   } catch (error) {
     if (!(error instanceof TooManyCases)) throw error;
-    if (choiceText(before) !== choiceText(after)) unknown.add(after.key);
+    unknown.add(after.key);
     return [];
   }
-}
-
-/** Equal for routes that choose alike among the same targets. */
-function choiceText({ prefix, target, when, allowedMethods }: RouteIr): string {
-  return JSON.stringify([prefix, target, when, allowedMethods]);
 }
 
 function comparedCells(region: Region, cells: readonly Cell[]): Part[] {

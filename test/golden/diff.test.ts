@@ -72,3 +72,24 @@ test("a unified diff makes the new text out of the old one", () =>
       else assert.equal(applied(before, diff), after || "", `${before}---\n${diff}`);
     }
   }));
+
+test("hundreds of conditions are compared where they stay, and told where one changes", async () => {
+  const side = async (last: string): Promise<ComparedSide> => {
+    const target = (at: number, path: string) =>
+      `[[host_routes.a.when]]\nname = "t${at}"\nif = 'header("x") == "${at}"'\npath = "${path}"\n`;
+    const targets = Array.from({ length: 100 }, (_, at) => target(at, `/srv/${at}`));
+    const head = '[server]\nlisten = "0.0.0.0:80"\n[host_routes.a]\npath = "/srv"\n';
+    const text = head + targets.join("") + target(100, last);
+    const { files, ir, checked } = compile({ path: "config.toml", text });
+    assert.ok(ir !== undefined && checked !== undefined);
+    const probe = await loadProbe(files, process.cwd());
+    return { name: last, ir, probe, config: checked.config, files };
+  };
+  const [one, two] = [await side("/srv/one"), await side("/srv/two")];
+  assert.deepEqual(compare(one, one).settings, []);
+  const { changes, settings } = compare(one, two);
+  assert.deepEqual(changes, []);
+  const after = "too many cases to be compared";
+  const told = { key: "host_routes.a.when", mark: "wider", before: "conditions", after };
+  assert.deepEqual(settings, [told]);
+});
