@@ -21,6 +21,7 @@ import { startServer, type TestServer } from "../lib/server.ts";
 import { foundInMemory, type Needles, noteKeys } from "../lib/tls-secrets.ts";
 import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
 import { recordsOf, Wire } from "../lib/wire.ts";
+import { describeOddRecords } from "./ktls-odd.ts";
 
 const BIG = Buffer.from(sizedBytes(1_500_007, 5));
 const SMALL = Buffer.from(sizedBytes(700, 6));
@@ -487,3 +488,5 @@ test("in the end the kernel holds nothing of ours", async () => {
   assert.deepEqual([TlsCurrTxSw, TlsCurrRxSw], [0, 0]);
   assert.ok(TlsRxSw! > 50, "hardly any connection went to the kernel");
 });
+
+describe("odd records", describeOddRecords);

@@ -1,5 +1,6 @@
 // Kernel TLS, preferred: clients whose records come in an order that the kernel can't go on with,
-// or that it hands back. Nothing of theirs ends a connection that RFC 8446 lets go on.
+// or that it hands back. Nothing of theirs ends a connection that RFC 8446 lets go on. A part of
+// ktls.test.ts: the kernel's counters are of all files that run at a time.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -29,22 +30,6 @@ let authority: Authority;
 let server: TestServer;
 let folder: string;
 
-before(async () => {
-  authority = new Authority();
-  folder = mkdtempSync(join(tmpdir(), "zproxy-odd-"));
-  writeFileSync(join(folder, "small.txt"), TEXT);
-  writeFileSync(join(folder, "large.bin"), Buffer.alloc(LARGE_BYTES, "x"));
-  const settings = ["ktls_enabled = true", "ktls_fallback_enabled = true"];
-  const tls = tlsSection(authority.issue({ names: LOCAL_NAMES }), [], settings);
-  server = await startServer(serverSection() + tls + fileRoute("/", folder));
-});
-
-after(async () => {
-  await server.stop();
-  authority.remove();
-  rmSync(folder, { recursive: true });
-});
-
 async function until(what: string, isSo: () => boolean): Promise<void> {
   const deadline = Date.now() + WAIT_MS;
   while (!isSo()) {
@@ -57,7 +42,7 @@ async function answered(writer: TlsWriter, count: number): Promise<void> {
   await until(`${count} answers`, () => writer.answers >= count && writer.received.endsWith(TEXT));
 }
 
-test("new keys right behind the handshake: input stays in user space", async () => {
+async function newKeys(): Promise<void> {
   const writer = await TlsWriter.start(server.port, (first) =>
     Buffer.concat([first.keyUpdate(false), first.record(CONTENT, GET)]),
   );
@@ -69,9 +54,9 @@ test("new keys right behind the handshake: input stays in user space", async () 
   writer.send(writer.keyUpdate(true));
   await until("the end", () => writer.ended);
   await writer.stop();
-});
+}
 
-test("user_canceled is no failure, until it has been said too often", async () => {
+async function userCanceled(): Promise<void> {
   const writer = await TlsWriter.start(server.port, (first) => first.record(CONTENT, GET));
   await answered(writer, 1);
   for (let said = 1; said <= CANCELS; said++) {
@@ -87,9 +72,9 @@ test("user_canceled is no failure, until it has been said too often", async () =
   leaver.send(leaver.record(ALERT, USER_CANCELED), leaver.record(ALERT, CLOSE_NOTIFY));
   await until("the end", () => leaver.ended);
   await leaver.stop();
-});
+}
 
-test("what comes behind close_notify does not cut off the answer", async () => {
+async function behindTheEnd(): Promise<void> {
   const writer = await TlsWriter.start(server.port, (first) =>
     first.record(CONTENT, request("GET /large.bin")),
   );
@@ -103,9 +88,9 @@ test("what comes behind close_notify does not cut off the answer", async () => {
   assert.ok(writer.received.endsWith("x"));
   assert.equal(writer.received.length - writer.received.indexOf("\r\n\r\n") - 4, LARGE_BYTES);
   await writer.stop();
-});
+}
 
-test("a connection that is in the kernel stays there over a reload", async () => {
+async function overReload(): Promise<void> {
   const wire = await Wire.start(server.port);
   const client = await RawClient.connectTls(wire.port);
   const get = async () => {
@@ -119,4 +104,27 @@ test("a connection that is in the kernel stays there over a reload", async () =>
   assert.ok(!wire.bytes.includes(TEXT) && !wire.bytes.includes("HTTP/1.1"));
   client.close();
   await wire.stop();
-});
+}
+
+export function describeOddRecords(): void {
+  before(async () => {
+    authority = new Authority();
+    folder = mkdtempSync(join(tmpdir(), "zproxy-odd-"));
+    writeFileSync(join(folder, "small.txt"), TEXT);
+    writeFileSync(join(folder, "large.bin"), Buffer.alloc(LARGE_BYTES, "x"));
+    const settings = ["ktls_enabled = true", "ktls_fallback_enabled = true"];
+    const tls = tlsSection(authority.issue({ names: LOCAL_NAMES }), [], settings);
+    server = await startServer(serverSection() + tls + fileRoute("/", folder));
+  });
+
+  after(async () => {
+    await server.stop();
+    authority.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("new keys right behind the handshake: input stays in user space", newKeys);
+  test("user_canceled is no failure, until it has been said too often", userCanceled);
+  test("what comes behind close_notify does not cut off the answer", behindTheEnd);
+  test("a connection that is in the kernel stays there over a reload", overReload);
+}
