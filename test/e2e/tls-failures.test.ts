@@ -122,7 +122,7 @@ async function clientHello(): Promise<Buffer> {
   return sent.subarray(0, 5 + sent.readUInt16BE(3));
 }
 
-test("a client has all of its time for a handshake, and no more by saying a bit now and then", async () => {
+test("a client has all of its time for a handshake, and a dripping one no more", async () => {
   const hello = await clientHello();
   const { timeout = 0 } = await failures();
   const [late, dripping] = [await RawClient.connect(port), await RawClient.connect(port)];

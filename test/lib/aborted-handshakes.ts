@@ -1,5 +1,5 @@
-// Handshakes of a real client that are cut off after any number of its bytes, in its first flight or
-// in its second: the server must hold nothing of them afterwards.
+// Handshakes of a real client that are cut off after any number of its bytes, in its first flight
+// or in its second: the server must hold nothing of them afterwards.
 
 import { once } from "node:events";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
@@ -64,7 +64,7 @@ export async function handshakesWith(server: TestServer): Promise<Handshake[]> {
   return all;
 }
 
-/** Cuts one off after `at` bytes, by FIN or by RST; returns when the server has ended it as well. */
+/** Cuts one off after `at` bytes, by FIN or by RST; returns when the server has ended it. */
 async function abort(port: number, options: ConnectionOptions, at: number, resets: boolean) {
   let passed = 0;
   const wire = await Wire.start(port, (held) => {
@@ -79,8 +79,8 @@ async function abort(port: number, options: ConnectionOptions, at: number, reset
 }
 
 /**
- * Aborts `count` handshakes, those of each kind after 0, `step`, 2 * `step`… bytes and then from the
- * beginning again; sixteen at a time, each third of them by RST.
+ * Aborts `count` handshakes, those of each kind after 0, `step`, 2 * `step`… bytes and then from
+ * the beginning again; sixteen at a time, each third of them by RST.
  */
 export async function abortHandshakes(
   server: TestServer,

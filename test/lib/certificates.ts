@@ -44,7 +44,7 @@ export class Authority {
   readonly #keyPath = join(this.folder, "ca.key");
   #count = 0;
 
-  /** With a parent it is an intermediate one: who trusts the parent needs its certificate as well. */
+  /** With a parent it is an intermediate one: who trusts the parent has to be sent its own. */
   constructor(name = "zproxy test authority", parent?: Authority) {
     const signer = parent === undefined ? [] : ["-CA", parent.path, "-CAkey", parent.#keyPath];
     const extensions = ["-addext", "basicConstraints=critical,CA:TRUE"];

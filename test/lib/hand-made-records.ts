@@ -1,5 +1,5 @@
-// A client of Node's whose keys are known, so that records can be made by hand behind its handshake:
-// empty ones, alerts and handshake messages that no library sends.
+// A client of Node's whose keys are known, so that records can be made by hand behind its
+// handshake: empty ones, alerts and handshake messages that no library sends.
 
 import { createCipheriv, createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

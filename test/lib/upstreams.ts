@@ -62,7 +62,8 @@ export function sizedBytes(count: number, seed: number): Uint8Array {
 
 /**
  * An HTTP server on a free port. Routes, by the last two segments of the path:
- * `/bytes/N?seed=S[&chunked][&cut=S]` sized content, written in random pieces; `/slow/MS` an answer after that long;
+ * `/bytes/N?seed=S[&chunked][&cut=S]` sized content, with `cut` in random pieces;
+ * `/slow/MS` an answer after that long;
  * `/status/N` that status; `/early/N` an answer of N bytes before the body is read;
  * `/trailers/N` N chunked bytes with trailers; `/close/N` N bytes delimited by close;
  * `/hints/N` a 103 before N bytes; everything else: an `Echo`. `tls`: an https server.
