@@ -22,6 +22,7 @@ const PACKAGES = {
   script: "bsdutils",
   strace: "strace",
   "systemd-analyze": "systemd",
+  testssl: "testssl.sh",
   wrk: "wrk",
 } as const;
 
