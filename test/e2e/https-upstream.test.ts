@@ -10,6 +10,7 @@ import { Authority, type Certificate, LOCAL_NAMES } from "../lib/certificates.ts
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { patience } from "../lib/patience.ts";
 import { exchange, request } from "../lib/raw-client.ts";
+import { alone, reload, startFor } from "../lib/reload.ts";
 import { startServer } from "../lib/server.ts";
 
 let authority: Authority;
@@ -127,6 +128,28 @@ test("the server is asked for by name, and sessions are resumed", async () => {
     await backend.stop();
     await server.stop();
   }
+});
+
+test("who is not trusted any more after a reload has no session to resume", async (t) => {
+  const other = new Authority("another authority");
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    const backend = await start({ ...good, maxVersion }, "close");
+    const trusting = ({ path }: Authority) => {
+      const settings = [`tls_ca_path = ${JSON.stringify(path)}`];
+      const url = `https://localhost:${backend.port}`;
+      return serverSection() + proxyRoute("/", url, [], settings);
+    };
+    const server = await startFor(t, trusting(authority));
+    const ask = async () => (await exchange(server.port, request("GET /"))).status;
+    assert.deepEqual([await ask(), await ask()], [200, 200]);
+    assert.ok(backend.seen.at(-1)!.resumed, "there is a session");
+    await reload(server, trusting(other));
+    assert.deepEqual([await ask(), await ask()], [502, 502], maxVersion);
+    await alone(server);
+    await backend.stop();
+    await server.stop();
+  }
+  other.remove();
 });
 
 test("connections are pooled", async () => {

@@ -2,11 +2,12 @@
 // certificates are served. What can't go on is told so with its next answer.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type TLSSocket } from "node:tls";
+import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { header } from "../lib/answer.ts";
 import { Authority, type Certificate, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
@@ -69,9 +70,9 @@ async function served(server: TestServer): Promise<string> {
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}`.slice(0, 400);
 }
 
-async function handshake(server: TestServer, session?: Buffer): Promise<TLSSocket> {
+async function handshake(server: TestServer, more: ConnectionOptions = {}): Promise<TLSSocket> {
   const options = { port: server.port, host: "127.0.0.1", rejectUnauthorized: false };
-  const socket = connect(session === undefined ? options : { ...options, session });
+  const socket = connect({ ...options, ...more });
   await new Promise<void>((done, fail) => {
     socket.once("secureConnect", done).once("error", fail);
   });
@@ -88,7 +89,7 @@ test("idle connections go on with the new routes, and sessions are resumed", asy
   const server = await startFor(t, config("/one"));
   const versions = ["TLSv1.2", "TLSv1.3"] as const;
   const clients: RawClient[] = [];
-  const sessions: Buffer[] = [];
+  const sessions = new Map<string, Buffer>();
   for (const maxVersion of versions) {
     for (let at = 0; at < CLIENTS; at++) {
       const client = await RawClient.connectTls(server.port, { maxVersion });
@@ -96,11 +97,13 @@ test("idle connections go on with the new routes, and sessions are resumed", asy
       clients.push(client);
     }
   }
-  const first = await handshake(server);
-  first.on("session", (session) => sessions.push(session));
-  first.write(request("GET /one/bytes/1"));
-  while (sessions.length === 0) await sleep(5);
-  first.destroy();
+  for (const maxVersion of versions) {
+    const first = await handshake(server, { maxVersion });
+    first.write(request("GET /one/bytes/1"));
+    await once(first, "data"); // behind the tickets
+    sessions.set(maxVersion, first.getSession()!);
+    first.destroy();
+  }
   const busy = await RawClient.connectTls(server.port);
   const requests = upstream.requests();
   await busy.send(request("GET /one/slow/1500"));
@@ -112,9 +115,11 @@ test("idle connections go on with the new routes, and sessions are resumed", asy
   for (const client of clients) assert.equal(await status(client, "/secure/bytes/9"), 200);
   assert.equal((await busy.answer()).body.toString(), "slow");
   assert.equal(await status(busy, "/two/bytes/1"), 200);
-  const resumed = await handshake(server, sessions.at(-1));
-  assert.ok(resumed.isSessionReused(), "the session was not resumed");
-  resumed.destroy();
+  for (const [maxVersion, session] of sessions) {
+    const resumed = await handshake(server, { session, maxVersion: maxVersion as "TLSv1.2" });
+    assert.ok(resumed.isSessionReused(), `the session of ${maxVersion} was not resumed`);
+    resumed.destroy();
+  }
   await alone(server);
   for (const client of [...clients, busy]) client.close();
   await upstream.stop();
