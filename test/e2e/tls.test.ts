@@ -27,6 +27,13 @@ const SUITES_13 = [
   "TLS_CHACHA20_POLY1305_SHA256",
 ];
 
+/** Where a ServerHello has its session: behind type, length, version and random. */
+const SESSION_AT = 38;
+const EXTENSION_KEY_SHARE = 51;
+// Groups, by IANA's numbers.
+const X25519 = 0x001d;
+const X25519_MLKEM768 = 0x11ec;
+
 /** Handshakes are cut off after each so many bytes; test/soak/aborted-handshakes.ts does each. */
 const ABORT_STEP = 4;
 
@@ -105,6 +112,34 @@ test("old versions and weak suites are refused", async () => {
   }
 });
 
+test("the hybrid group is chosen by who has it, which OpenSSL 3.5 does", async () => {
+  const hybrid = versionOf(process.versions.openssl) >= versionOf("3.5");
+  // The test's Node is the server's: without the group both are content with the next.
+  const ecdhCurve = hybrid ? "X25519MLKEM768:X25519" : "X25519";
+  const wire = await Wire.start(server.port);
+  const client = await RawClient.connectTls(wire.port, { ecdhCurve });
+  assert.equal(groupOf(wire.records[0]!.body), hybrid ? X25519_MLKEM768 : X25519);
+  client.close();
+  await wire.stop();
+});
+
+/** 3.5 and 3.10 as numbers in their order. */
+function versionOf(text: string): number {
+  const [major, minor] = text.split(".").map(Number);
+  return major! * 1000 + minor!;
+}
+
+/** The group of the key that a ServerHello brings (RFC 8446 §4.1.3, §4.2.8). */
+function groupOf(hello: Buffer): number {
+  const sessionBytes = hello[SESSION_AT]!;
+  // Behind the session: the suite, the compression, and the length of all extensions.
+  for (let at = SESSION_AT + 1 + sessionBytes + 5; at < hello.length; ) {
+    if (hello.readUInt16BE(at) === EXTENSION_KEY_SHARE) return hello.readUInt16BE(at + 4);
+    at += 4 + hello.readUInt16BE(at + 2);
+  }
+  throw new Error("no key in the ServerHello");
+}
+
 test("ALPN: http/1.1 is chosen, nothing in common fails, none is fine", async () => {
   for (const [offered, chosen] of [
     [["h2", "http/1.1"], "http/1.1"],
@@ -181,12 +216,18 @@ test("sessions are resumed by both workers, with TLS 1.2 and 1.3", async () => {
     client.write(request("GET /app/bytes/1", ["Connection: close"]));
     client.resume();
     const [ticket] = (await session) as [Buffer];
-    // Connections are spread over the workers by their ports: among sixteen both have some.
-    for (let i = 0; i < 16; i++) {
-      const again = await open({ session: ticket, maxVersion, servername: "" });
-      assert.ok(again.isSessionReused(), `${maxVersion}, connection ${i}`);
-      again.destroy();
+    // Connections are spread over the workers by their ports: among so many both have some.
+    const resumed: TLSSocket[] = [];
+    for (let i = 0; i < 24; i++) {
+      resumed.push(await open({ session: ticket, maxVersion, servername: "" }));
+      assert.ok(resumed.at(-1)!.isSessionReused(), `${maxVersion}, connection ${i}`);
     }
+    const { workers } = await server.stats();
+    assert.ok(
+      workers.every(({ tlsSessions }) => tlsSessions > 0),
+      "one worker had all of them",
+    );
+    for (const socket of resumed) socket.destroy();
     client.destroy();
   }
 });
