@@ -2,7 +2,6 @@
 // of those that somebody changes, cuts off, or sends in floods.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
@@ -14,6 +13,7 @@ import { header } from "../lib/answer.ts";
 import { Authority, type Certificate, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { ALERT, CONTENT, HANDSHAKE, HandMade, type Version } from "../lib/hand-made-records.ts";
+import { startOpenssl } from "../lib/openssl-server.ts";
 import { patience } from "../lib/patience.ts";
 import { type Random, withRandom } from "../lib/random.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
@@ -170,38 +170,26 @@ test("an answer that its end delimits is whole only with close_notify", async ()
 });
 
 test("an upstream's new keys are followed, between answers and within one", async (t) => {
-  const openssl = requireTool(t, "openssl");
-  if (openssl === undefined) return;
-  const pair = ["-cert", certificate.certPath, "-key", certificate.keyPath];
-  const args = ["s_server", "-accept", `127.0.0.1:${port}`, "-tls1_3", ...pair, "-msg"];
-  const child = spawn(openssl, args, { stdio: ["pipe", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("latin1").on("data", (text: string) => {
-    output += text;
-  });
-  const said = async (pattern: RegExp, times: number) => {
-    await until(`${pattern}`, () => (output.match(pattern)?.length ?? 0) >= times);
-  };
-  await said(/ACCEPT/g, 1);
+  if (requireTool(t, "openssl") === undefined) return;
+  const openssl = await startOpenssl(port, certificate);
   const client = await RawClient.connectTls(server.port);
   for (let round = 1; round <= 3; round++) {
     await client.send(request("GET /openssl/a"));
-    await said(/^GET \/a HTTP\/1\.1/gm, round);
-    child.stdin.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    await openssl.said(/^GET \/a HTTP\/1\.1/gm, round);
+    openssl.tell("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
     await client.received(50);
     // In turn with and without the wish for new keys of ours.
-    child.stdin.write(round === 2 ? "k\n" : "K\n");
-    await said(/>>> TLS 1\.3, Handshake \[length 0005\], KeyUpdate/g, 2 * round - 1);
-    child.stdin.write("0123456789");
+    openssl.tell(round === 2 ? "k\n" : "K\n");
+    await openssl.said(/>>> TLS 1\.3, Handshake \[length 0005\], KeyUpdate/g, 2 * round - 1);
+    openssl.tell("0123456789");
     assert.equal((await client.answer()).body.toString(), "0123456789");
-    child.stdin.write("K\n");
-    await said(/>>> TLS 1\.3, Handshake \[length 0005\], KeyUpdate/g, 2 * round);
+    openssl.tell("K\n");
+    await openssl.said(/>>> TLS 1\.3, Handshake \[length 0005\], KeyUpdate/g, 2 * round);
   }
-  assert.equal(output.match(/ClientHello/g)?.length, 1, "one connection");
-  await said(/<<< TLS 1\.3, Handshake \[length 0005\], KeyUpdate/g, 2);
+  await openssl.said(/<<< TLS 1\.3, Handshake \[length 0005\], KeyUpdate/g, 2);
   client.close();
-  child.kill();
-  await once(child, "close");
+  assert.equal(openssl.count(/ClientHello/g), 1, "one connection");
+  await openssl.stop();
 });
 
 /** A ClientHello of TLS 1.2 that offers one suite. */

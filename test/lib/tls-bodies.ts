@@ -11,8 +11,8 @@ import type { ConnectionOptions } from "node:tls";
 import type { Random } from "./random.ts";
 import { type Echo, sha256, sha256Of, sizedBytes } from "./upstreams.ts";
 
-const TLS12 = { maxVersion: "TLSv1.2" } as const;
-const TLS13 = { minVersion: "TLSv1.3" } as const;
+export const TLS12 = { maxVersion: "TLSv1.2" } as const;
+export const TLS13 = { minVersion: "TLSv1.3" } as const;
 
 /** Every cipher of either version, for a server whose certificate has an ECDSA key. */
 export const SUITES: readonly ConnectionOptions[] = [

@@ -1,5 +1,7 @@
 // Kernel TLS, required: what the kernel does not take is refused, and its own counters say what it
 // took. Each connection of these tests is one that they have to show.
+//
+// Long because the counters are the whole guest's: a second file would run at the same time.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,13 +15,23 @@ import { after, before, describe, test } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
 import { ADMIN, samplesOf } from "../lib/admin.ts";
-import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
+import { Authority, type Certificate, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
+import { ALERT, CONTENT, HANDSHAKE } from "../lib/hand-made-records.ts";
+import { startOpenssl } from "../lib/openssl-server.ts";
 import { withRandom } from "../lib/random.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
+import { moveBothWays, SUITES, TLS12, TLS13 } from "../lib/tls-bodies.ts";
 import { foundInMemory, type Needles, noteKeys } from "../lib/tls-secrets.ts";
-import { type Echo, sha256, sizedBytes, startUpstream, type Upstream } from "../lib/upstreams.ts";
+import {
+  closedPort,
+  type Echo,
+  sha256,
+  sizedBytes,
+  startUpstream,
+  type Upstream,
+} from "../lib/upstreams.ts";
 import { recordsOf, Wire } from "../lib/wire.ts";
 import { describeOddRecords } from "./ktls-odd.ts";
 
@@ -27,28 +39,21 @@ const BIG = Buffer.from(sizedBytes(1_500_007, 5));
 const SMALL = Buffer.from(sizedBytes(700, 6));
 const MARK = "this is not to be seen on the wire";
 const MARK_FIELD = `X-Mark: ${MARK}`;
-
-// Types of records.
-const ALERT = 21;
-const HANDSHAKE = 22;
-const CONTENT = 23;
-
-const TLS13 = { minVersion: "TLSv1.3" } as const;
-const TLS12 = { maxVersion: "TLSv1.2" } as const;
-
-const SUITES: readonly ConnectionOptions[] = [
-  { ...TLS13, ciphers: "TLS_AES_128_GCM_SHA256" },
-  { ...TLS13, ciphers: "TLS_AES_256_GCM_SHA384" },
-  { ...TLS13, ciphers: "TLS_CHACHA20_POLY1305_SHA256" },
-  { ...TLS12, ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
-  { ...TLS12, ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384" },
-  { ...TLS12, ciphers: "ECDHE-ECDSA-CHACHA20-POLY1305" },
-];
+/** What the guest, whose processor is emulated, moves in some seconds. */
+const LARGE_BYTES = 21_000_003;
+const FOLLOWED = /<<< TLS 1\.[23], Alert \[length 0002\], warning close_notify/;
 
 let authority: Authority;
+let certificate: Certificate;
 let upstream: Upstream;
+/** Where `openssl s_server` listens. */
+let opensslPort: number;
 let sockets: WebSocketServer;
+/** Those of the first server with https. */
+let secureSockets: WebSocketServer;
 let server: TestServer;
+/** Falls back; and it has two workers, on epoll. */
+let fallback: TestServer;
 let folder: string;
 /** Servers with https, one for each suite, and whether their connections resumed a session. */
 const backends: Server[] = [];
@@ -91,31 +96,43 @@ before(async () => {
   sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
   await once(sockets, "listening");
   const { port } = sockets.address() as { port: number };
-  const certificate = authority.issue({ names: LOCAL_NAMES });
+  certificate = authority.issue({ names: LOCAL_NAMES });
+  opensslPort = await closedPort();
   const settings = ["ktls_enabled = true", "ktls_fallback_enabled = false"];
+  const limits = ["max_request_body_size = 30000000", "max_chunked_body_size = 30000000"];
   const trust = [`tls_ca_path = ${JSON.stringify(authority.path)}`];
   const routes = [
-    proxyRoute("/", upstream.url),
+    proxyRoute("/", upstream.url, limits),
     proxyRoute("/ws", `http://127.0.0.1:${port}`),
     fileRoute("/files", folder),
+    proxyRoute("/openssl", `https://127.0.0.1:${opensslPort}`, [], trust),
   ];
   for (const [index, options] of SUITES.entries()) {
     const url = await startBackend(options, certificate.cert, certificate.key);
     routes.push(proxyRoute(`/secure${index}`, url, [], trust));
   }
+  secureSockets = new WebSocketServer({ server: backends[0] });
+  secureSockets.on("connection", (socket) => socket.on("message", (data) => socket.send(data)));
   const tls = ADMIN + tlsSection(certificate, [], settings);
   writeFileSync(join(folder, "sendfile"), "");
   const env = {
     NODE_OPTIONS: `--require ${resolve("test/lib/sendfile-preload.cjs")}`,
     ZPROXY_SENDFILE_COUNT: join(folder, "sendfile"),
   };
-  server = await startServer(serverSection() + tls + routes.join("\n"), { env });
+  const lenient = tlsSection(certificate, [], ["ktls_enabled = true"]) + fileRoute("/", folder);
+  const epoll = '[performance]\nio = "epoll"\n';
+  [server, fallback] = await Promise.all([
+    startServer(serverSection() + tls + routes.join("\n"), { env }),
+    startServer(serverSection(2) + ADMIN + epoll + lenient),
+  ]);
 });
 
 after(async () => {
   sockets.close();
+  secureSockets.close();
   await upstream.stop();
   await server.stop();
+  await fallback.stop();
   authority.remove();
   rmSync(folder, { recursive: true });
 });
@@ -175,6 +192,10 @@ describe("every suite, every kind of body", () => {
       });
     });
   }
+});
+
+test("a large body in each direction", async () => {
+  await withRandom((random) => moveBothWays(server.port, {}, LARGE_BYTES, random, ""));
 });
 
 for (const versions of [TLS13, TLS12]) {
@@ -302,7 +323,7 @@ test("a client's close_notify ends its connection, and it gets its answer", asyn
  */
 async function command(args: readonly string[], letter: string, said: RegExp): Promise<string> {
   const target = ["-connect", `127.0.0.1:${server.port}`];
-  const child = spawn("openssl", ["s_client", ...target, ...args]);
+  const child = spawn("openssl", ["s_client", "-msg", ...target, ...args]);
   let output = "";
   let step = 0;
   const onOutput = (bytes: Buffer) => {
@@ -327,9 +348,14 @@ test("new keys and another handshake end a connection, and only that", async () 
   const other = await RawClient.connectTls(server.port);
   await get(other, "/files/mark.txt");
   await taken(3, async () => {
-    await command(["-tls1_3"], "k", /KEYUPDATE/);
-    await command(["-tls1_3"], "K", /KEYUPDATE/);
-    await command(["-tls1_2"], "R", /RENEGOTIATING/);
+    for (const [version, letter, said] of [
+      ["-tls1_3", "k", /KEYUPDATE/],
+      ["-tls1_3", "K", /KEYUPDATE/],
+      ["-tls1_2", "R", /RENEGOTIATING/],
+    ] as const) {
+      const output = await command([version], letter, said);
+      assert.match(output, FOLLOWED, `${letter}: cut off instead of closed`);
+    }
   });
   assert.equal((await get(other, "/files/mark.txt")).toString(), MARK);
   other.close();
@@ -366,21 +392,50 @@ test("records cut off by the end of the connection leave nothing behind", async 
   await wire.stop();
 });
 
-test("WebSocket messages pass in both directions", async () => {
-  await taken(1, async () => {
-    const socket = new WebSocket(`wss://localhost:${server.port}/ws`, { ca: authority.cert });
-    await once(socket, "open");
-    for (const size of [1, 126, 65_536, 300_000]) {
-      const content = Buffer.from(sizedBytes(size, size));
-      socket.send(content);
-      const [data] = await once(socket, "message");
-      assert.ok((data as Buffer).equals(content), `${size} bytes`);
-    }
-    const closed = once(socket, "close");
-    socket.close(1000);
-    assert.equal((await closed)[0], 1000);
-  });
+test("an upstream's new keys end its answer, and the next comes on a new connection", async () => {
+  const openssl = await startOpenssl(opensslPort, certificate);
+  const begun = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234";
+  let requests = 0;
+  for (const round of [1, 2]) {
+    const client = await RawClient.connectTls(server.port);
+    const ask = async (answer: string) => {
+      await client.send(request("GET /openssl"));
+      await openssl.said(/^GET \//gm, ++requests);
+      openssl.tell(answer);
+    };
+    // What comes after a first answer is the kernel's to open.
+    await ask(`${begun}56789`);
+    assert.equal((await client.answer()).body.length, 10, `round ${round}`);
+    await ask(begun);
+    await client.received(60);
+    openssl.tell("K\n");
+    await client.ended();
+    assert.ok(client.pending.toString("latin1").endsWith("01234"), "more than came");
+    client.close();
+  }
+  await openssl.stop();
 });
+
+for (const [path, connections] of [
+  ["/ws", 1],
+  ["/secure0/wss", 2],
+] as const) {
+  test(`WebSocket messages pass in both directions, ${path} behind`, async () => {
+    await taken(connections, async () => {
+      const socket = new WebSocket(`wss://localhost:${server.port}${path}`, { ca: authority.cert });
+      await once(socket, "open");
+      for (const size of [1, 126, 65_536, 300_000]) {
+        const content = Buffer.from(sizedBytes(size, size));
+        socket.send(content);
+        const [data] = await once(socket, "message");
+        assert.ok((data as Buffer).equals(content), `${size} bytes`);
+      }
+      const closed = once(socket, "close");
+      socket.close(1000);
+      assert.equal((await closed)[0], 1000);
+    });
+  });
+}
 
 test("files leave by sendfile, also those that the first request asks for", async () => {
   const before = sentByFile();
@@ -465,10 +520,38 @@ test("what the kernel can't do is refused, with its cause in the log", async () 
   await server.process.until("the cause", () => cause.exec(server.log()) ?? undefined);
 });
 
+test("with falling back it is served in user space, and others by the kernel", async () => {
+  const clients = 4;
+  const head = "GET /small.bin HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n";
+  const target = `-connect 127.0.0.1:${fallback.port} -maxfraglen 1024 -quiet`;
+  await taken(0, async () => {
+    for (let at = 0; at < clients; at++) {
+      const shell = spawn("sh", ["-c", `printf '${head}' | openssl s_client ${target}`]);
+      const parts: Buffer[] = [];
+      shell.stdout.on("data", (part: Buffer) => parts.push(part));
+      await once(shell, "close");
+      assert.ok(Buffer.concat(parts).subarray(-SMALL.length).equals(SMALL));
+    }
+  });
+  const options = [TLS13, TLS12, TLS13, TLS12];
+  await taken(options.length, async () => {
+    for (const versions of options) {
+      const client = await RawClient.connectTls(fallback.port, versions);
+      assert.equal(sha256(await get(client, "/big.bin")), sha256(BIG));
+      client.close();
+    }
+  });
+  const samples = await samplesOf(fallback);
+  assert.equal(samples.get('zproxy_ktls_fallbacks_total{cause="unsupported"}'), clients);
+  const lines = fallback.log().match(/kTLS: .* it stays in user space: .*smaller records.*/g)!;
+  assert.ok(lines.length >= 1 && lines.length <= 2, "told once by each worker");
+});
+
 test("metrics say what the kernel has taken, and what it has not", async () => {
   const samples = await samplesOf(server);
+  const all = [...samples, ...(await samplesOf(fallback))];
   const sumOf = (pattern: RegExp) =>
-    [...samples].reduce((sum, [name, value]) => sum + (pattern.test(name) ? value : 0), 0);
+    all.reduce((sum, [name, value]) => sum + (pattern.test(name) ? value : 0), 0);
   const { TlsTxSw, TlsRxSw } = counters();
   assert.equal(sumOf(/^zproxy_ktls_connections_total.*"tx"/), TlsTxSw);
   assert.equal(sumOf(/^zproxy_ktls_connections_total.*"rx"/), TlsRxSw);
@@ -484,6 +567,7 @@ test("in the end the kernel holds nothing of ours", async () => {
   }
   await upstream.stop();
   await server.settled();
+  await fallback.settled();
   const { TlsCurrTxSw, TlsCurrRxSw, TlsRxSw } = counters();
   assert.deepEqual([TlsCurrTxSw, TlsCurrRxSw], [0, 0]);
   assert.ok(TlsRxSw! > 50, "hardly any connection went to the kernel");
