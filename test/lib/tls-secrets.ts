@@ -60,7 +60,8 @@ export function noteKeys(needles: Needles, name: string, line: string, hello: Bu
     const serverRandom = hello.subarray(5 + 4 + 2, 5 + 4 + 2 + 32);
     const randoms = Buffer.concat([serverRandom, Buffer.from(random, "hex")]);
     const keys = writeKeys(secret, randoms, name.includes("384") ? "sha384" : "sha256", bytes);
-    needles.set(`${name} master secret`, secret);
+    // Not the master secret itself: the session's ticket has it, so who has the ticket keys has it
+    // too, and OpenSSL leaves it where it has written the ticket.
     for (const [index, key] of keys.entries()) needles.set(`${name} key ${index}`, key);
   }
 }
