@@ -117,8 +117,9 @@ export class Multishot {
       const stopped = connection.multishot === MULTISHOT_STOPPING && result === -ECANCELED;
       connection.multishot = MULTISHOT_NONE;
       if (stopped || result === -ENOBUFS) {
-        if (connection.receiving && connection.earlyCount === 0)
-          this.sockets.receiveOnce(connection);
+        const isOwed = connection.receiving && connection.earlyCount === 0;
+        if (isOwed && connection.leaving) connection.receiving = false;
+        else if (isOwed) this.sockets.receiveOnce(connection);
         return false;
       }
     }
