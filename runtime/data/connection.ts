@@ -231,6 +231,19 @@ export class Connection {
     this.keepAlive = true;
     this.responseState = RESPONSE_NONE;
     this.headScanned = 0;
+    this.resetRequest();
+    this.resetFile();
+    this.server = null;
+    this.address = null;
+    this.counted = false;
+    this.interimCount = 0;
+    this.poolNext = null;
+    this.poolPrevious = null;
+    this.pooled = false;
+    this.reused = false;
+  }
+
+  private resetRequest(): void {
     this.admitted = false;
     this.leaving = false;
     this.requestState = REQUEST_HEAD;
@@ -256,15 +269,6 @@ export class Connection {
     this.addressLength = 0;
     this.addChunks = false;
     this.removeChunks = false;
-    this.resetFile();
-    this.server = null;
-    this.address = null;
-    this.counted = false;
-    this.interimCount = 0;
-    this.poolNext = null;
-    this.poolPrevious = null;
-    this.pooled = false;
-    this.reused = false;
   }
 
   private resetFile(): void {

@@ -77,7 +77,7 @@ export function answer(loop: EventLoop, connection: Connection, file: FileEntry)
   } else answerWhole(loop, connection, file);
 }
 
-/** Answers with all of `file`, one use of which becomes the connection's: nothing is asked of it. */
+/** Answers with all of `file`, one use of which becomes the connection's. */
 export function answerWhole(loop: EventLoop, connection: Connection, file: FileEntry): void {
   connection.file = file;
   sendRange(loop, connection, file, 0, file.size, false);

@@ -1,8 +1,8 @@
 // Receives that stay armed (IORING_RECV_MULTISHOT, 6.0). A connection that is used again and again
 // spares the kernel a submission, a request and a poll entry for each of its messages. What others
-// ask for is the same as ever, the next bytes once; but here the kernel decides when they come. What
-// comes before somebody asks is kept in order, and ends the armed receive when it goes on: then the
-// kernel holds the peer back again. Its buffers are a group of their own.
+// ask for is the same as ever, the next bytes once; but here the kernel decides when they come.
+// What comes before somebody asks is kept in order, and ends the armed receive when it goes on:
+// then the kernel holds the peer back again. Its buffers are a group of their own.
 
 import {
   ECANCELED,

@@ -39,8 +39,8 @@ export class Ring {
   private unsubmitted = 0;
 
   /**
-   * `fixedFileCount`: registered files that there may be, see `ringFixedFiles`. `multishot`: whether
-   * receives may stay armed.
+   * `fixedFileCount`: registered files that there may be, see `ringFixedFiles`. `multishot`:
+   * whether receives may stay armed.
    */
   constructor(memory: RingMemory, enter: Enter, fixedFileCount = 0, multishot = false) {
     this.fixedFileCount = fixedFileCount;
