@@ -397,7 +397,7 @@ int zp_tls_step(int owner, uint8_t *memory, uint32_t *words)
     uint32_t *plain_bytes = &words[ZP_TLS_WORD_PLAIN_BYTES];
     uint32_t record_bytes = words[ZP_TLS_WORD_RECORD_BYTES];
     int rc = -EINVAL;
-    ERR_clear_error();
+    if (ERR_peek_error() != 0) ERR_clear_error(); // to look costs less than to clear
     switch (words[ZP_TLS_WORD_OP]) {
     case ZP_TLS_HANDSHAKE: rc = handshake(connection); break;
     case ZP_TLS_OPEN: rc = open_records(connection, plain, plain_bytes); break;

@@ -34,6 +34,7 @@ import {
 } from "../lib/upstreams.ts";
 import { recordsOf, Wire } from "../lib/wire.ts";
 import { describeOddRecords } from "./ktls-odd.ts";
+import { testReload } from "./ktls-reload.ts";
 
 const BIG = Buffer.from(sizedBytes(1_500_007, 5));
 const SMALL = Buffer.from(sizedBytes(700, 6));
@@ -572,5 +573,7 @@ test("in the end the kernel holds nothing of ours", async () => {
   assert.deepEqual([TlsCurrTxSw, TlsCurrRxSw], [0, 0]);
   assert.ok(TlsRxSw! > 50, "hardly any connection went to the kernel");
 });
+
+test("connections in the kernel go on with the next generation", testReload);
 
 describe("odd records", describeOddRecords);

@@ -1,9 +1,10 @@
 // A reload with kernel TLS: what the kernel knows of a connection stays with the socket, so clients
-// go on with the next generation of workers without noticing.
+// go on with the next generation of workers without noticing. A part of ktls.test.ts: the kernel's
+// counters are of all files that run at a time.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import type { TestContext } from "node:test";
 import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, serverSection } from "../lib/config.ts";
 import { RawClient } from "../lib/raw-client.ts";
@@ -18,7 +19,8 @@ function inKernel(): { sent: number; received: number } {
   return { sent: count("TlsCurrTxSw"), received: count("TlsCurrRxSw") };
 }
 
-test("connections in the kernel go on with the next generation", async (t) => {
+/** Connections in the kernel go on with the next generation. */
+export async function testReload(t: TestContext): Promise<void> {
   const authority = new Authority();
   const certificate = authority.issue({ names: LOCAL_NAMES });
   const settings = ["ktls_enabled = true", "ktls_fallback_enabled = false"];
@@ -42,4 +44,4 @@ test("connections in the kernel go on with the next generation", async (t) => {
   for (const client of clients) client.close();
   await server.stop();
   authority.remove();
-});
+}
