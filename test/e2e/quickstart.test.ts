@@ -12,12 +12,12 @@ import { exchange, request } from "../lib/raw-client.ts";
 import { COMMAND, compileConfig } from "../lib/server.ts";
 import { closedPort, startUpstream } from "../lib/upstreams.ts";
 
-test("npm start serves the page and the API, and SIGINT stops both", async () => {
+test("npm start serves the page and the API, and a signal to npm alone stops both", async () => {
   assert.ok(COMMAND.endsWith("build/zproxy.mjs"));
   const port = await closedPort(2);
   const cache = mkdtempSync(join(tmpdir(), "zproxy-cache-"));
   const env = { PORT: String(port), XDG_CACHE_HOME: cache };
-  const child = new TestProcess(process.execPath, ["examples/start.mjs"], { env });
+  const child = new TestProcess("npm", ["start"], { env });
   try {
     await child.until("the URL", () => child.stdout.includes("Open http://") || undefined);
     const page = await exchange(port, request("GET /"));
