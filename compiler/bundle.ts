@@ -67,10 +67,20 @@ export async function bundle(input: BundleInput, outFolder: string): Promise<voi
 
 /** A folder without our manifest is not ours to replace, unless it is empty. */
 async function refuseForeignFolder(target: string): Promise<void> {
-  if (!existsSync(target) || existsSync(join(target, MANIFEST))) return;
+  if (!existsSync(target) || (await hasOurManifest(target))) return;
   const names = await readdir(target).catch(() => undefined);
   if (names?.length === 0) return;
   throw new BundleError(`${target} exists and was not written by zproxy; remove it first`);
+}
+
+/** Sites have a file of that name as well, which says nothing of a compiler. */
+async function hasOurManifest(target: string): Promise<boolean> {
+  try {
+    const manifest = JSON.parse(await readFile(join(target, MANIFEST), "utf8"));
+    return typeof manifest.compilerVersion === "string";
+  } catch {
+    return false;
+  }
 }
 
 /** Everything about the output that depends on more than the configuration's meaning. */

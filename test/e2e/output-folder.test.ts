@@ -124,6 +124,11 @@ test("a folder that zproxy did not write is not replaced", () =>
     await assert.rejects(bundle(input(), folder), /was not written by zproxy/);
     const file = join(folder, "thesis.txt");
     await assert.rejects(bundle(input(), file), /was not written by zproxy/);
+    // A site's manifest.json is another one than ours.
+    for (const text of ['{"name": "A site", "icons": []}', "null", "no JSON"]) {
+      writeFileSync(join(folder, "manifest.json"), text);
+      await assert.rejects(bundle(input(), folder), /was not written by zproxy/);
+    }
     assert.equal(readFileSync(file, "utf8"), "the only copy");
     mkdirSync(join(folder, "empty"));
     await bundle(input(), join(folder, "empty"));
