@@ -1,5 +1,6 @@
 // What the commands have in common.
 
+import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
@@ -11,6 +12,8 @@ export const EXIT_OK = 0;
 export const EXIT_ERRORS = 1;
 /** The command line cannot be understood. */
 export const EXIT_USAGE = 2;
+
+const LINE_FEED = 10;
 
 export const CONFIG_FILE = "config.toml";
 
@@ -65,13 +68,27 @@ export function readConfig(file: string): Source {
 /** Reads a file of TOML, whatever it holds. */
 export function readText(file: string): Source {
   try {
-    const text = readFileSync(file === "-" ? 0 : file, "utf8");
-    return { path: file === "-" ? "<stdin>" : file, text };
+    const bytes = readFileSync(file === "-" ? 0 : file);
+    return { path: file === "-" ? "<stdin>" : file, text: decodeText(bytes, file) };
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     throw new UsageError(`${file} cannot be read: ${reason(code)}`);
   }
+}
+
+/** TOML is UTF-8. Reading on with replacement characters would change values in silence. */
+export function decodeText(bytes: Buffer, file: string): string {
+  if (isUtf8(bytes)) return bytes.toString();
+  let line = 1;
+  let start = 0;
+  for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
+    if (!isUtf8(bytes.subarray(start, end))) break;
+    line++;
+    start = end + 1;
+  }
+  throw new UsageError(`${file} cannot be read: line ${line} is not UTF-8; save it as UTF-8`);
 }
 
 /** Prints diagnostics; in colour when `stream` is a terminal and NO_COLOR is not set. */

@@ -10,6 +10,7 @@ import { loadProbe } from "../load-program.ts";
 import { packageRoot } from "../package-root.ts";
 import {
   type Command,
+  decodeText,
   EXIT_ERRORS,
   EXIT_OK,
   parseArguments,
@@ -49,6 +50,7 @@ Exit status: 0 compared, 1 as asked for or a configuration has mistakes, 2 the c
       const names = Object.keys(comparisonFormats).join(", ");
       throw new UsageError(`--format is ${names}, not ${values.format}`);
     }
+    if (old === "-" && young === "-") throw new UsageError('only one of the two can be "-"');
     const before = await sideOf(readVersion(old));
     const after = await sideOf(readVersion(young));
     if (before === undefined || after === undefined) return EXIT_ERRORS;
@@ -65,17 +67,23 @@ Exit status: 0 compared, 1 as asked for or a configuration has mistakes, 2 the c
 /** A file, or one of git's history. */
 function readVersion(name: string): Source {
   if (existsSync(name) || name === "-" || !/^[^-:][^:]*:./.test(name)) return readConfig(name);
+  return { path: name, text: decodeText(gitShow(name), name) };
+}
+
+function gitShow(name: string): Buffer {
   try {
-    const text = execFileSync("git", ["show", name], {
-      encoding: "utf8",
+    return execFileSync("git", ["show", name], {
       stdio: ["ignore", "pipe", "pipe"],
       maxBuffer: 1 << 28,
     });
-    return { path: name, text };
   } catch (error) {
-    const { stderr = "", code } = error as { stderr?: string; code?: string };
-    const reason = code === "ENOENT" ? "git is not installed" : stderr.trim().split("\n")[0];
-    throw new UsageError(`${name} cannot be read: ${reason}`);
+    const { stderr = "", code } = error as { stderr?: Buffer | string; code?: string };
+    const [sentence = ""] = String(stderr)
+      .replace(/^fatal: /, "")
+      .split("\n");
+    throw new UsageError(
+      `${name} cannot be read: ${code === "ENOENT" ? "git is not installed" : sentence}`,
+    );
   }
 }
 

@@ -85,6 +85,17 @@ test("check reads standard input and reports on standard output", () => {
   assert.equal(stderr, "");
 });
 
+test("a file that is not UTF-8 is refused, with the line", () => {
+  const latin1 = Buffer.from(GOOD.replace("/srv/www", "/srv/caf\xe9"), "latin1");
+  writeFileSync(join(FOLDER, "latin1.toml"), latin1);
+  const { status, stderr } = zproxy(["check", "latin1.toml"]);
+  assert.equal(status, 2);
+  assert.equal(
+    stderr,
+    "zproxy: latin1.toml cannot be read: line 5 is not UTF-8; save it as UTF-8\n",
+  );
+});
+
 test("check --format json is a document, with mistakes or without", () => {
   assert.equal(
     JSON.parse(zproxy(["check", "bad.toml", "--format", "json"]).stdout).errors > 0,

@@ -62,6 +62,7 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [0, "diff", "good.toml", "good.toml", "--exit-code", "--deny-wider"],
   [2, "diff", "good.toml"],
   [2, "diff", "good.toml", "good.toml", "--format", "xml"],
+  [2, "diff", "-", "-"],
   [2, "diff", "nowhere:good.toml", "good.toml"],
   [0, "schema"],
   [2, "schema", "file"],
