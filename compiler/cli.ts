@@ -3,7 +3,14 @@
 
 import { BundleError } from "./bundle.ts";
 import { checkCommand } from "./commands/check.ts";
-import { type Command, EXIT_ERRORS, EXIT_OK, EXIT_USAGE, UsageError } from "./commands/command.ts";
+import {
+  type Command,
+  EXIT_ERRORS,
+  EXIT_OK,
+  EXIT_USAGE,
+  systemSentence,
+  UsageError,
+} from "./commands/command.ts";
 import { compileCommand } from "./commands/compile.ts";
 import { diffCommand } from "./commands/diff.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -13,6 +20,7 @@ import { lspCommand } from "./commands/lsp.ts";
 import { runCommand } from "./commands/run.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { testCommand } from "./commands/test.ts";
+import { nearestName } from "./diagnostics/suggestion.ts";
 import { packageRoot, packageVersion } from "./package-root.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
@@ -39,11 +47,11 @@ zproxy COMMAND --help says more; zproxy --version prints the version.
 }
 
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === undefined)
-    throw new UsageError(
-      `name a command: ${[...COMMANDS.keys()].join(", ")}; zproxy --help says more`,
-    );
-  if (name === "--version" || name === "-V") {
+  if (name === undefined) {
+    process.stderr.write(help());
+    return EXIT_USAGE;
+  }
+  if (name === "--version" || name === "-V" || name === "version") {
     process.stdout.write(`${packageVersion(packageRoot(import.meta.url))}\n`);
     return EXIT_OK;
   }
@@ -53,9 +61,9 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
   const command = COMMANDS.get(name);
   if (command === undefined) {
-    throw new UsageError(
-      `there is no command "${name}"; there are ${[...COMMANDS.keys()].join(", ")}`,
-    );
+    const meant = nearestName(name, COMMANDS.keys());
+    const remedy = meant === undefined ? "zproxy --help lists them" : `did you mean "${meant}"?`;
+    throw new UsageError(`there is no command "${name}"; ${remedy}`);
   }
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(command.help);
@@ -70,14 +78,18 @@ function report(error: unknown): number {
     process.stderr.write(`zproxy: ${error.message}\n`);
     return EXIT_USAGE;
   }
-  if (error instanceof BundleError || isSystemError(error)) {
+  if (error instanceof BundleError) {
     process.stderr.write(`zproxy: ${error.message}\n`);
+    return EXIT_ERRORS;
+  }
+  if (isSystemError(error)) {
+    process.stderr.write(`zproxy: ${systemSentence(error)}\n`);
     return EXIT_ERRORS;
   }
   throw error;
 }
 
-/** Disk full, permission denied and the like, whose message says what and where. */
+/** Disk full, permission denied and the like. */
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error;
 }

@@ -2,10 +2,12 @@
 
 import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { type FormatName, formats } from "../diagnostics/formats.ts";
 import type { Source } from "../diagnostics/span.ts";
+import { nearestName } from "../diagnostics/suggestion.ts";
 
 export const EXIT_OK = 0;
 /** The configuration has mistakes, or the output could not be written. */
@@ -43,10 +45,18 @@ export function parseArguments<const T extends Options>(args: string[], options:
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    // Node's own texts go on with advice that does not apply here.
-    const [sentence] = (error as Error).message.split(". ");
-    throw new UsageError(`${sentence!.replace(/\.$/, "")}; --help lists what there is`);
+    throw new UsageError(optionSentence(error as NodeJS.ErrnoException, Object.keys(options)));
   }
+}
+
+/** Node's own texts begin with a capital, and go on with advice that does not apply here. */
+function optionSentence({ code, message }: NodeJS.ErrnoException, known: string[]): string {
+  const [sentence = ""] = message.split(". ");
+  const unknown = code === "ERR_PARSE_ARGS_UNKNOWN_OPTION" && /'(-+)(.*)'/.exec(sentence);
+  if (!unknown) return `${sentence.replace(/\.$/, "")}; --help lists what there is`;
+  const meant = nearestName(unknown[2]!, known);
+  const remedy = meant === undefined ? "--help lists what there is" : `did you mean --${meant}?`;
+  return `there is no option ${unknown[1]}${unknown[2]}; ${remedy}`;
 }
 
 /** What a file of tests is called that stands beside `config.toml`. */
@@ -74,7 +84,7 @@ export function readText(file: string): Source {
     if (error instanceof UsageError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
-    throw new UsageError(`${file} cannot be read: ${reason(code)}`);
+    throw new UsageError(`${file} cannot be read: ${REASONS[code] ?? code}`);
   }
 }
 
@@ -102,11 +112,20 @@ export function printDiagnostics(
   stream.write(formats[format](source, diagnostics, { color }));
 }
 
-function reason(code: string): string {
-  const reasons: Record<string, string> = {
-    ENOENT: "there is no such file",
-    EACCES: "permission denied",
-    EISDIR: "it is a folder",
-  };
-  return reasons[code] ?? code;
+/** Where something failed on the disk, and why; Node's own text where we have no better one. */
+export function systemSentence({ code = "", path, message }: NodeJS.ErrnoException): string {
+  const why = REASONS[code];
+  if (path === undefined || why === undefined) return message;
+  const folder = dirname(path);
+  const isLost = code === "ENOENT" && !existsSync(folder);
+  return `${path}: ${isLost ? `there is no folder ${folder}` : why}`;
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is a file",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+};

@@ -56,6 +56,7 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [1, "run", "bad.toml"],
   [0, "--help"],
   [0, "--version"],
+  [0, "version"],
   [0, "check", "--help"],
   [0, "help", "compile"],
   [2],
@@ -74,7 +75,29 @@ for (const [status, ...args] of STATUSES) {
   test(`zproxy ${args.join(" ")}: exit ${status}`, () => {
     const result = zproxy(args);
     assert.equal(result.status, status, result.stderr);
-    if (status === 2) assert.match(result.stderr, /^zproxy: .+\n$/);
+    if (status === 2 && args.length > 0) assert.match(result.stderr, /^zproxy: .+\n$/);
+  });
+}
+
+test("without a command, and with --help, it says which there are", () => {
+  const { stdout, stderr } = zproxy([]);
+  assert.equal(stdout, "");
+  assert.equal(stderr, zproxy(["--help"]).stdout);
+});
+
+const SENTENCES: readonly (readonly [sentence: string, ...args: string[]])[] = [
+  ['there is no command "chekc"; did you mean "check"?', "chekc"],
+  ['there is no command "serve-it"; zproxy --help lists them', "serve-it"],
+  ["there is no option --deny-warning; did you mean --deny-warnings?", "check", "--deny-warning"],
+  ["there is no option --frobnicate; --help lists what there is", "check", "--frobnicate"],
+  ["there is no option -x; --help lists what there is", "check", "-x"],
+  ["absent.toml cannot be read: there is no such file", "check", "absent.toml"],
+  ["no/such/a.toml: there is no folder no/such", "init", "no/such/a.toml"],
+];
+
+for (const [sentence, ...args] of SENTENCES) {
+  test(`zproxy ${args.join(" ")}: ${sentence}`, () => {
+    assert.equal(zproxy(args).stderr, `zproxy: ${sentence}\n`);
   });
 }
 
