@@ -1,4 +1,5 @@
-// The configuration that `zproxy init` writes: it runs as it is, and says what to change.
+// The configuration that `zproxy init` writes: it compiles as it is, runs as soon as there is a
+// folder "public", and says what to change.
 
 export const STARTER = `#:schema ./config.schema.json
 # Check it with "zproxy check", ask it with "zproxy explain GET http://localhost/", and run it with

@@ -60,8 +60,9 @@ Exit status: 0 explained, 1 the configuration has mistakes, 2 the command line h
     const asked = decide(ir, probe, question);
     const root = packageRoot(import.meta.url);
     const decision = values.host ? lookedUp(asked, await loadFileProbe(files, root)) : asked;
+    const { clientWords: _, ...document } = decision;
     process.stdout.write(
-      values.json ? `${JSON.stringify(decision, null, 2)}\n` : printDecision(decision),
+      values.json ? `${JSON.stringify(document, null, 2)}\n` : printDecision(decision),
     );
     return EXIT_OK;
   },

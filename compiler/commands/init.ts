@@ -3,7 +3,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { STARTER } from "../starter.ts";
-import { type Command, EXIT_OK, parseCommandLine, UsageError } from "./command.ts";
+import { CONFIG_FILE, type Command, EXIT_OK, parseCommandLine, UsageError } from "./command.ts";
 import { schemaText } from "./schema.ts";
 
 const SCHEMA_FILE = "config.schema.json";
@@ -24,7 +24,8 @@ Exit status: 0 written, 2 the file exists or the command line has mistakes.
     const schema = join(dirname(file), SCHEMA_FILE);
     writeFileSync(file, STARTER, { flag: "wx" });
     if (!existsSync(schema)) writeFileSync(schema, schemaText());
-    process.stdout.write(`wrote ${file}; now: zproxy check ${file}\n`);
+    const named = file === CONFIG_FILE ? "" : ` ${file}`;
+    process.stdout.write(`wrote ${file}; make the folder public, then: zproxy run${named}\n`);
     return EXIT_OK;
   },
 };

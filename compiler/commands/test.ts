@@ -69,6 +69,7 @@ Exit status: 0 all passed, 1 one failed or the configuration has mistakes, 2 the
     const out = format === "text" ? process.stdout : process.stderr;
     if (coverage !== undefined) out.write(printCoverage(coverage));
     if (format === "text") process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    if (passed + failed === 0) process.stderr.write(`zproxy: ${file} has no [[tests]] yet\n`);
     return failed > 0 ? EXIT_ERRORS : EXIT_OK;
   },
 };

@@ -83,9 +83,29 @@ for (const [status, ...args] of STATUSES) {
 
 test("test says how many passed, and where the others failed", () => {
   assert.equal(zproxy(["test", "tested.toml"]).stdout, "1 passed, 0 failed\n");
+  assert.equal(zproxy(["test", "tested.toml"]).stderr, "");
+  assert.equal(zproxy(["test", "good.toml"]).stderr, "zproxy: good.toml has no [[tests]] yet\n");
   const { stdout } = zproxy(["test", "failing.toml", "--coverage"]);
   assert.match(stdout, /^failing\.toml:9:19: error: the file should be \/srv\/b\.txt, but is/);
   assert.match(stdout, /\n1 of 1 routes reached\n0 passed, 1 failed\n$/);
+});
+
+test("explain --json is the text as data, and init names the next step", () => {
+  const args = ["explain", "good.toml", "GET", "http://example.com/a"];
+  const { route, client, outcome, clientWords } = JSON.parse(zproxy([...args, "--json"]).stdout);
+  assert.deepEqual(
+    { route, client, file: outcome.file, clientWords },
+    {
+      route: 'path_routes."example.com"."/"',
+      client: "127.0.0.1",
+      file: "/srv/www/a",
+      clientWords: undefined,
+    },
+  );
+  assert.equal(
+    zproxy(["init", "started.toml"]).stdout,
+    "wrote started.toml; make the folder public, then: zproxy run started.toml\n",
+  );
 });
 
 const BESIDE = `[[tests]]
