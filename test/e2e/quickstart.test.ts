@@ -5,6 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { checkSource } from "zproxy/compiler/2-check/check.ts";
+import { formats } from "zproxy/compiler/diagnostics/formats.ts";
 import { header } from "../lib/answer.ts";
 import { TestProcess } from "../lib/process.ts";
 import { exchange, request } from "../lib/raw-client.ts";
@@ -47,13 +49,24 @@ test("a port that is taken gives a sentence with a way out", async () => {
   await upstream.stop();
 });
 
+const README = readFileSync("README.md", "utf8");
+
+/** The README's first block in a language. */
+function block(language: string): string {
+  return new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s").exec(README)?.[1] ?? "";
+}
+
 test("the README's configuration compiles to the code the README shows", async () => {
-  const readme = readFileSync("README.md", "utf8");
-  const block = (language: string) =>
-    new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s").exec(readme)?.[1] ?? "";
   const folder = await compileConfig(block("toml"));
   const generated = readFileSync(join(folder, "dist/generated/match.ts"), "utf8");
   rmSync(folder, { recursive: true });
   assert.ok(block("ts").length > 0);
   assert.ok(generated.includes(block("ts")), generated);
+});
+
+test("the README's mistake is reported as the README shows it", () => {
+  const source = { path: "config.toml", text: block("toml").replace('"File"', '"Fil"') };
+  const { diagnostics } = checkSource(source);
+  const text = formats.text(source, diagnostics, { color: false });
+  assert.equal(`$ npx zproxy check\n${text}`, block("console"));
 });
