@@ -1,19 +1,20 @@
 // A client of Node's whose keys are known, so that records can be made by hand behind its
 // handshake: empty ones, alerts and handshake messages that no library sends.
 
-import { createCipheriv, createHmac } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RawClient } from "./raw-client.ts";
+import {
+  CONTENT,
+  encrypt,
+  HANDSHAKE,
+  type RecordKeys,
+  sealRecord,
+  trafficKeys,
+} from "./tls-records.ts";
 import { recordsOf, Wire } from "./wire.ts";
 
-// Types of records.
-export const ALERT = 21;
-export const HANDSHAKE = 22;
-export const CONTENT = 23;
-
 const KEY_BYTES = 16;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 /** Of a ServerHello in its record: behind type, length and version. */
 const RANDOM_AT = 6;
 const RANDOM_BYTES = 32;
@@ -31,15 +32,8 @@ function hmac(key: Buffer, ...parts: (Buffer | string)[]): Buffer {
   return sum.digest();
 }
 
-/** HKDF-Expand-Label of up to 32 bytes without a context (RFC 8446 §7.1). */
-export function expandLabel(secret: Buffer, label: string, bytes: number): Buffer {
-  const name = Buffer.from(`tls13 ${label}`);
-  const info = Buffer.from([0, bytes, name.length, ...name, 0, 1]);
-  return hmac(secret, info).subarray(0, bytes);
-}
-
 /** What the client of a TLS 1.2 connection seals with (RFC 5246 §6.3). */
-function clientKeys(master: Buffer, clientRandom: Buffer, serverRandom: Buffer) {
+function clientKeys(master: Buffer, clientRandom: Buffer, serverRandom: Buffer): RecordKeys {
   const seed = Buffer.concat([Buffer.from("key expansion"), serverRandom, clientRandom]);
   const first = hmac(master, seed);
   const second = hmac(master, first);
@@ -50,10 +44,16 @@ function clientKeys(master: Buffer, clientRandom: Buffer, serverRandom: Buffer) 
   };
 }
 
-function numberOf(sequence: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt32BE(sequence, 4);
-  return bytes;
+/** A record of TLS 1.2 (RFC 5288 §3). */
+function sealOld({ key, iv }: RecordKeys, sequence: number, type: number, content: Uint8Array) {
+  const number = Buffer.alloc(8);
+  number.writeUInt32BE(sequence, 4);
+  const header = Buffer.from([type, 3, 3, 0, 0]);
+  header.writeUInt16BE(content.length, 3);
+  const nonce = Buffer.concat([iv, number]);
+  const sealed = encrypt(key, nonce, Buffer.concat([number, header]), content);
+  header.writeUInt16BE(number.length + sealed.length, 3);
+  return Buffer.concat([header, number, sealed]);
 }
 
 export class HandMade {
@@ -61,8 +61,7 @@ export class HandMade {
   readonly wire: Wire;
   readonly #client: RawClient;
   readonly #version: Version;
-  readonly #key: Buffer;
-  readonly #iv: Buffer;
+  readonly #keys: RecordKeys;
   #sequence: number;
 
   static async connect(port: number, version: Version): Promise<HandMade> {
@@ -85,52 +84,19 @@ export class HandMade {
     const [random, secret] = keyLog.trim().split(" ").slice(1);
     const secretBytes = Buffer.from(secret!, "hex");
     if (version === "TLSv1.3") {
-      this.#key = expandLabel(secretBytes, "key", KEY_BYTES);
-      this.#iv = expandLabel(secretBytes, "iv", NONCE_BYTES);
+      this.#keys = trafficKeys(secretBytes);
       this.#sequence = 0;
       return;
     }
     const serverRandom = wire.records[0]!.body.subarray(RANDOM_AT, RANDOM_AT + RANDOM_BYTES);
-    const keys = clientKeys(secretBytes, Buffer.from(random!, "hex"), serverRandom);
-    this.#key = keys.key;
-    this.#iv = keys.iv;
+    this.#keys = clientKeys(secretBytes, Buffer.from(random!, "hex"), serverRandom);
     this.#sequence = 1; // behind the Finished
   }
 
   send(type: number, content: Uint8Array | string): void {
     const bytes = typeof content === "string" ? Buffer.from(content, "latin1") : content;
-    this.wire.inject(
-      this.#version === "TLSv1.3" ? this.#seal13(type, bytes) : this.#seal12(type, bytes),
-    );
-    this.#sequence++;
-  }
-
-  #seal13(type: number, content: Uint8Array): Buffer {
-    const header = Buffer.from([CONTENT, 3, 3, 0, 0]);
-    header.writeUInt16BE(content.length + 1 + TAG_BYTES, 3);
-    const nonce = Buffer.from(this.#iv);
-    const number = numberOf(this.#sequence);
-    for (let at = 0; at < 8; at++) nonce[4 + at]! ^= number[at]!;
-    return Buffer.concat([header, this.#encrypt(nonce, header, content, Buffer.from([type]))]);
-  }
-
-  #seal12(type: number, content: Uint8Array): Buffer {
-    const number = numberOf(this.#sequence);
-    const header = Buffer.from([type, 3, 3, 0, 0]);
-    header.writeUInt16BE(content.length, 3);
-    const nonce = Buffer.concat([this.#iv, number]);
-    const sealed = this.#encrypt(nonce, Buffer.concat([number, header]), content);
-    header.writeUInt16BE(number.length + sealed.length, 3);
-    return Buffer.concat([header, number, sealed]);
-  }
-
-  #encrypt(nonce: Buffer, additional: Buffer, ...content: Uint8Array[]): Buffer {
-    const cipher = createCipheriv("aes-128-gcm", this.#key, nonce).setAAD(additional);
-    return Buffer.concat([
-      cipher.update(Buffer.concat(content)),
-      cipher.final(),
-      cipher.getAuthTag(),
-    ]);
+    const seal = this.#version === "TLSv1.3" ? sealRecord : sealOld;
+    this.wire.inject(seal(this.#keys, this.#sequence++, type, bytes));
   }
 
   async close(): Promise<void> {

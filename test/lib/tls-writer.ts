@@ -1,14 +1,10 @@
 // A client's side of TLS 1.3 from its Finished on, written by the test: records in an order and of
 // kinds that no library sends. TLS_AES_128_GCM_SHA256.
 
-import { createCipheriv } from "node:crypto";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { HANDSHAKE, sealRecord, trafficKeys } from "./tls-records.ts";
 import { expandLabel } from "./tls-secrets.ts";
 import { recordsOf, Wire } from "./wire.ts";
-
-export const ALERT = 21;
-export const HANDSHAKE = 22;
-export const CONTENT = 23;
 
 /** Level "warning" and what is said. */
 export const CLOSE_NOTIFY = Buffer.from([1, 0]);
@@ -61,17 +57,10 @@ export class TlsWriter {
     }
   }
 
-  /** The next record (RFC 8446 §5.2). */
+  /** The next record. */
   record(type: number, content: Buffer | string): Buffer {
-    const secret = this.#secret!;
-    const nonce = expandLabel(secret, "iv", 12);
-    nonce.writeUInt32BE((nonce.readUInt32BE(8) ^ this.#sequence++) >>> 0, 8);
-    const plain = Buffer.concat([Buffer.from(content), Buffer.from([type])]);
-    const header = Buffer.from([CONTENT, 3, 3, 0, 0]);
-    header.writeUInt16BE(plain.length + 16, 3);
-    const cipher = createCipheriv("aes-128-gcm", expandLabel(secret, "key", 16), nonce);
-    const sealed = cipher.setAAD(header).update(plain);
-    return Buffer.concat([header, sealed, cipher.final(), cipher.getAuthTag()]);
+    const keys = trafficKeys(this.#secret!);
+    return sealRecord(keys, this.#sequence++, type, Buffer.from(content));
   }
 
   /** A record that changes the client's keys, and asks for new ones of the server's. */

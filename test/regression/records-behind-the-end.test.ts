@@ -12,7 +12,8 @@ import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, serverSection } from "../lib/config.ts";
 import { request } from "../lib/raw-client.ts";
 import { startFor } from "../lib/reload.ts";
-import { ALERT, CLOSE_NOTIFY, CONTENT, TlsWriter } from "../lib/tls-writer.ts";
+import { ALERT, CONTENT } from "../lib/tls-records.ts";
+import { CLOSE_NOTIFY, TlsWriter } from "../lib/tls-writer.ts";
 
 const CONTENT_BYTES = 6_000_000;
 /** How long the client reads nothing: the server has sent all that the sockets take. */

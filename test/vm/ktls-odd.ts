@@ -15,7 +15,8 @@ import { patience } from "../lib/patience.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
 import { reloadInstalled } from "../lib/reload.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
-import { ALERT, CLOSE_NOTIFY, CONTENT, TlsWriter, USER_CANCELED } from "../lib/tls-writer.ts";
+import { ALERT, CONTENT } from "../lib/tls-records.ts";
+import { CLOSE_NOTIFY, TlsWriter, USER_CANCELED } from "../lib/tls-writer.ts";
 import { Wire } from "../lib/wire.ts";
 
 const GET = request("GET /small.txt");

@@ -17,12 +17,12 @@ import { WebSocket, WebSocketServer } from "ws";
 import { ADMIN, samplesOf } from "../lib/admin.ts";
 import { Authority, type Certificate, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
-import { ALERT, CONTENT, HANDSHAKE } from "../lib/hand-made-records.ts";
 import { startOpenssl } from "../lib/openssl-server.ts";
 import { withRandom } from "../lib/random.ts";
 import { RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { moveBothWays, SUITES, TLS12, TLS13 } from "../lib/tls-bodies.ts";
+import { ALERT, CONTENT, HANDSHAKE } from "../lib/tls-records.ts";
 import { foundInMemory, type Needles, noteKeys } from "../lib/tls-secrets.ts";
 import {
   closedPort,
