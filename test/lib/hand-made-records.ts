@@ -1,7 +1,6 @@
 // A client of Node's whose keys are known, so that records can be made by hand behind its
 // handshake: empty ones, alerts and handshake messages that no library sends.
 
-import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RawClient } from "./raw-client.ts";
 import {
@@ -12,9 +11,11 @@ import {
   sealRecord,
   trafficKeys,
 } from "./tls-records.ts";
+import { keyBlock } from "./tls-secrets.ts";
 import { recordsOf, Wire } from "./wire.ts";
 
 const KEY_BYTES = 16;
+const IV_BYTES = 4;
 /** Of a ServerHello in its record: behind type, length and version. */
 const RANDOM_AT = 6;
 const RANDOM_BYTES = 32;
@@ -26,22 +27,12 @@ const SETTINGS = {
 
 export type Version = keyof typeof SETTINGS;
 
-function hmac(key: Buffer, ...parts: (Buffer | string)[]): Buffer {
-  const sum = createHmac("sha256", key);
-  for (const part of parts) sum.update(part);
-  return sum.digest();
-}
-
-/** What the client of a TLS 1.2 connection seals with (RFC 5246 §6.3). */
+/** What the client of a TLS 1.2 connection seals with. */
 function clientKeys(master: Buffer, clientRandom: Buffer, serverRandom: Buffer): RecordKeys {
-  const seed = Buffer.concat([Buffer.from("key expansion"), serverRandom, clientRandom]);
-  const first = hmac(master, seed);
-  const second = hmac(master, first);
-  const block = Buffer.concat([hmac(master, first, seed), hmac(master, second, seed)]);
-  return {
-    key: block.subarray(0, KEY_BYTES),
-    iv: block.subarray(2 * KEY_BYTES, 2 * KEY_BYTES + 4),
-  };
+  const ivAt = 2 * KEY_BYTES;
+  const randoms = Buffer.concat([serverRandom, clientRandom]);
+  const block = keyBlock(master, randoms, "sha256", ivAt + IV_BYTES);
+  return { key: block.subarray(0, KEY_BYTES), iv: block.subarray(ivAt) };
 }
 
 /** A record of TLS 1.2 (RFC 5288 §3). */

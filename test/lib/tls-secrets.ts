@@ -37,14 +37,20 @@ export function expandLabel(secret: Buffer, name: string, bytes: number): Buffer
   return createHmac(hash, secret).update(Buffer.concat(info)).digest().subarray(0, bytes);
 }
 
-/** Both keys of TLS 1.2, RFC 5246 §6.3: what P_hash begins with. */
-function writeKeys(master: Buffer, randoms: Buffer, hash: string, bytes: number): Buffer[] {
+/** The first bytes of TLS 1.2's key block (RFC 5246 §6.3): a key for each side, then their IVs. */
+export function keyBlock(master: Buffer, randoms: Buffer, hash: string, bytes: number): Buffer {
   const hmac = (data: Buffer) => createHmac(hash, master).update(data).digest();
   const seed = Buffer.concat([Buffer.from("key expansion"), randoms]);
   let block = Buffer.alloc(0);
-  for (let link = hmac(seed); block.length < 2 * bytes; link = hmac(link))
+  for (let link = hmac(seed); block.length < bytes; link = hmac(link))
     block = Buffer.concat([block, hmac(Buffer.concat([link, seed]))]);
-  return [block.subarray(0, bytes), block.subarray(bytes, 2 * bytes)];
+  return block.subarray(0, bytes);
+}
+
+/** The keys of both sides. */
+function writeKeys(master: Buffer, randoms: Buffer, hash: string, bytes: number): Buffer[] {
+  const block = keyBlock(master, randoms, hash, 2 * bytes);
+  return [block.subarray(0, bytes), block.subarray(bytes)];
 }
 
 /** Puts what a line of the key log tells into `needles`; `hello` is the server's. */
