@@ -108,6 +108,32 @@ rule("a source file opens with why it exists", CODE, ({ path, lines }, offence) 
   if (!/^(\/\/|\/\*)/.test(first)) offence(0, "starts without a comment");
 });
 
+/** The nearest README above a file. */
+function readmeOf({ path }: SourceFile): string {
+  let folder = dirname(path);
+  while (!existsSync(join(folder, "README.md"))) folder = dirname(folder);
+  return join(folder, "README.md");
+}
+
+const MAPS = new Map(CODE.map((file) => [readmeOf(file), ""]));
+for (const path of MAPS.keys()) MAPS.set(path, readFileSync(path, "utf8"));
+
+/** Whether a name in a file map, such as `ip-*.ts` or `rules/`, is about a path below it. */
+function names(name: string, path: string): boolean {
+  const pattern = name.replaceAll(/[^\w/*-]/g, "\\$&").replaceAll("*", "[^/]*");
+  return new RegExp(`(^|/)${pattern}${name.endsWith("/") ? "" : "$"}`).test(path);
+}
+
+rule("each file is in the file map of its folder", CODE, (file, offence) => {
+  const readme = readmeOf(file);
+  const path = file.path.slice(dirname(readme) === "." ? 0 : dirname(readme).length + 1);
+  // A C header is its unit's.
+  const paths = [path, path.replace(/\.h$/, ".c")];
+  const rows = (MAPS.get(readme) ?? "").match(/^\|.*/gm) ?? [];
+  const listed = Array.from(rows.join("\n").matchAll(/`([^`\n]+)`/g), ([, name = ""]) => name);
+  if (!listed.some((name) => paths.some((it) => names(name, it)))) offence(0, `not in ${readme}`);
+});
+
 rule("file names are kebab-case", FILES, ({ path }, offence) => {
   const name = basename(path);
   const isDocument = /^([A-Z]+(\.md)?|Dockerfile(\.dockerignore)?)$/.test(name);
