@@ -3,7 +3,6 @@
 import { countFacts, factsDocument, formatFacts } from "../../runtime/control/host-fact.ts";
 import { checkSource } from "../2-check/check.ts";
 import { checkTestFile } from "../2-check/check-test-file.ts";
-import { BundleError, findAddon } from "../bundle.ts";
 import { compile } from "../compile.ts";
 import { formatNames } from "../diagnostics/formats.ts";
 import { formatJson } from "../diagnostics/json-format.ts";
@@ -14,6 +13,8 @@ import {
   type Command,
   EXIT_ERRORS,
   EXIT_OK,
+  formatNamed,
+  installedAddon,
   parseCommandLine,
   printDiagnostics,
   readConfig,
@@ -41,10 +42,7 @@ Exit status: 0 nothing wrong, 1 the configuration or the machine has mistakes, 2
       host: { type: "boolean", default: false },
       "deny-warnings": { type: "boolean", default: false },
     });
-    const format = formatNames.find((name) => name === values.format);
-    if (format === undefined) {
-      throw new UsageError(`--format is ${formatNames.join(", ")}, not ${values.format}`);
-    }
+    const format = formatNamed(formatNames, values.format);
     if (values.host && format !== "text" && format !== "json") {
       throw new UsageError(`--host goes with --format text or json, not ${format}`);
     }
@@ -74,9 +72,5 @@ Exit status: 0 nothing wrong, 1 the configuration or the machine has mistakes, 2
 async function hostFacts(source: Source) {
   const { files } = compile(source);
   const root = packageRoot(import.meta.url);
-  const addon = findAddon(root);
-  if (addon === undefined && process.platform === "linux") {
-    throw new BundleError("the native addon is not built; run: npm rebuild zproxy");
-  }
-  return loadHostFacts(files, root, addon ?? "");
+  return loadHostFacts(files, root, installedAddon(root) ?? "");
 }

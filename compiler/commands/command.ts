@@ -4,6 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { BundleError, findAddon } from "../bundle.ts";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { type FormatName, formats } from "../diagnostics/formats.ts";
 import type { Source } from "../diagnostics/span.ts";
@@ -57,6 +58,23 @@ function optionSentence({ code, message }: NodeJS.ErrnoException, known: string[
   const meant = nearestName(unknown[2]!, known);
   const remedy = meant === undefined ? "--help lists what there is" : `did you mean --${meant}?`;
   return `there is no option ${unknown[1]}${unknown[2]}; ${remedy}`;
+}
+
+/** The one of `names` that --format asks for. */
+export function formatNamed<Name extends string>(names: readonly Name[], wanted: string): Name {
+  const found = names.find((name) => name === wanted);
+  if (found !== undefined) return found;
+  const list = `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+  throw new UsageError(`--format is ${list}, not ${wanted}`);
+}
+
+/** The addon of the package; undefined on systems that have none. */
+export function installedAddon(root: string): string | undefined {
+  const addon = findAddon(root);
+  if (addon === undefined && process.platform === "linux") {
+    throw new BundleError("the native addon is not built; run: npm rebuild zproxy");
+  }
+  return addon;
 }
 
 /** What a file of tests is called that stands beside `config.toml`. */

@@ -1,6 +1,6 @@
 // zproxy compile: configuration to shippable folder.
 
-import { BundleError, bundle, findAddon } from "../bundle.ts";
+import { bundle } from "../bundle.ts";
 import { compile } from "../compile.ts";
 import type { Source } from "../diagnostics/span.ts";
 import { printKeyMap } from "../key-map.ts";
@@ -9,9 +9,11 @@ import {
   type Command,
   EXIT_ERRORS,
   EXIT_OK,
+  installedAddon,
   parseCommandLine,
   printDiagnostics,
   readConfig,
+  UsageError,
 } from "./command.ts";
 
 export const compileCommand: Command = {
@@ -30,6 +32,7 @@ Exit status: 0 done, 1 the configuration has mistakes, 2 the command line has.
     const { values, file } = parseCommandLine(args, {
       out: { type: "string", short: "o", default: "dist" },
     });
+    if (values.out === "") throw new UsageError("--out names no folder");
     return compileInto(readConfig(file), values.out);
   },
 };
@@ -40,10 +43,7 @@ export async function compileInto(source: Source, folder: string): Promise<numbe
   printDiagnostics(source, diagnostics, process.stderr);
   if (ir === undefined || checked === undefined) return EXIT_ERRORS;
   const root = packageRoot(import.meta.url);
-  const addon = findAddon(root);
-  if (addon === undefined && process.platform === "linux") {
-    throw new BundleError("the native addon is not built; run: npm rebuild zproxy");
-  }
+  const addon = installedAddon(root);
   if (addon === undefined) {
     process.stderr.write("zproxy: zproxy.node is left out: it can only be built on Linux\n");
   }

@@ -13,11 +13,14 @@ import {
   decodeText,
   EXIT_ERRORS,
   EXIT_OK,
+  formatNamed,
   parseArguments,
   printDiagnostics,
   readConfig,
   UsageError,
 } from "./command.ts";
+
+const FORMATS = Object.keys(comparisonFormats) as ComparisonFormat[];
 
 export const diffCommand: Command = {
   summary: "say which requests two configurations treat differently",
@@ -46,17 +49,14 @@ Exit status: 0 compared, 1 as asked for or a configuration has mistakes, 2 the c
     if (old === undefined || young === undefined || extra !== undefined) {
       throw new UsageError("name two configurations: zproxy diff main:config.toml config.toml");
     }
-    if (!Object.hasOwn(comparisonFormats, values.format)) {
-      const names = Object.keys(comparisonFormats).join(", ");
-      throw new UsageError(`--format is ${names}, not ${values.format}`);
-    }
+    const format = formatNamed(FORMATS, values.format);
     if (old === "-" && young === "-") throw new UsageError('only one of the two can be "-"');
     const before = await sideOf(readVersion(old));
     const after = await sideOf(readVersion(young));
     if (before === undefined || after === undefined) return EXIT_ERRORS;
     const whole = compare(before, after);
     const comparison = values["no-generated"] ? { ...whole, generated: "" } : whole;
-    process.stdout.write(comparisonFormats[values.format as ComparisonFormat](comparison));
+    process.stdout.write(comparisonFormats[format](comparison));
     const all = [...comparison.changes, ...comparison.settings];
     const wider = all.some(({ mark }) => mark === "wider");
     const failed = (values["exit-code"] && all.length > 0) || (values["deny-wider"] && wider);

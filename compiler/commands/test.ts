@@ -13,11 +13,11 @@ import {
   type Command,
   EXIT_ERRORS,
   EXIT_OK,
+  formatNamed,
   parseCommandLine,
   printDiagnostics,
   readConfig,
   readTestsBeside,
-  UsageError,
 } from "./command.ts";
 
 export const testCommand: Command = {
@@ -38,10 +38,7 @@ Exit status: 0 all passed, 1 one failed or the configuration has mistakes, 2 the
       coverage: { type: "boolean", default: false },
       format: { type: "string", default: "text" },
     });
-    const format = formatNames.find((name) => name === values.format);
-    if (format === undefined) {
-      throw new UsageError(`--format is ${formatNames.join(", ")}, not ${values.format}`);
-    }
+    const format = formatNamed(formatNames, values.format);
     const source = readConfig(file);
     const beside = readTestsBeside(file);
     const { files, ir, checked, diagnostics } = compile(source);

@@ -75,7 +75,7 @@ export class TlsSession {
   /** Content sent since the connection was last quiet, and the tick of the last of it. */
   burstBytes = 0;
   burstTick = 0;
-  /** Content received, in pieces of MESSAGE_BYTES: see `messagesMax`. */
+  /** Content received, in pieces of MESSAGE_BYTES: see `MESSAGES_MAX`. */
   receivedBytes = 0;
 
   reset(): void {

@@ -68,6 +68,7 @@ const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [2, "check", "absent.toml"],
   [2, "check", "."],
   [2, "compile", "-o"],
+  [2, "compile", "--out="],
   [2, "run", "-"],
 ];
 
@@ -91,6 +92,7 @@ const SENTENCES: readonly (readonly [sentence: string, ...args: string[]])[] = [
   ["there is no option --deny-warning; did you mean --deny-warnings?", "check", "--deny-warning"],
   ["there is no option --frobnicate; --help lists what there is", "check", "--frobnicate"],
   ["there is no option -x; --help lists what there is", "check", "-x"],
+  ["--format is text, json, sarif or github, not xml", "check", "--format", "xml"],
   ["absent.toml cannot be read: there is no such file", "check", "absent.toml"],
   ["no/such/a.toml: there is no folder no/such", "init", "no/such/a.toml"],
 ];

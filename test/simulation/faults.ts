@@ -12,7 +12,8 @@ export function chance(random: Random, probability: number): boolean {
 
 /**
  * Probabilities, each for one occasion. The first half is what a healthy kernel may do at any time,
- * so no client may see anything of it. The second half breaks exchanges, and says so in `excuses`.
+ * so no client may see anything of it. The second half breaks exchanges, and leaves an `excuse` in
+ * the history.
  */
 export interface Faults {
   /** A receive, send or file read moves fewer bytes than it could. */
