@@ -11,24 +11,39 @@ import { runWorker } from "./worker.ts";
 /** What a server does with them is its own: Node would end, or open its inspector. */
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const;
 
-/**
- * Serves `program` until a signal ends it; with --check, only looks at this machine. Called once by
- * the generated entry.
- */
+const HELP = `node server.cjs [--check [--json]]
+
+Serves until SIGTERM or SIGINT. SIGHUP reloads, SIGUSR1 reopens the log file.
+
+  --check   only look whether this machine is fit for it, beside a running server as well
+  --json    the same for programs
+`;
+const EXIT_USAGE = 2;
+
+/** Serves `program` until a signal ends it, or does what else is asked; the generated entry's. */
 export async function serve(program: Program): Promise<void> {
-  const { argv } = process;
   // What only the main thread does is in files of their own, which no worker loads.
-  if (!isMainThread) runTask(program, workerData as Task);
-  else if (!argv.includes("--check")) {
-    // Of those that come while the rest is loaded none is lost: the supervisor listens to them too,
-    // before the first can be delivered.
-    for (const signal of SIGNALS) process.on(signal, () => {});
-    const { Supervisor } = await import("./supervisor.ts");
-    await new Supervisor(program, startedPath()).run();
-  } else {
+  if (!isMainThread) return runTask(program, workerData as Task);
+  const args = process.argv.slice(2);
+  if (args.length > 0) return answer(program, args);
+  // Of those that come while the rest is loaded none is lost: the supervisor listens to them too,
+  // before the first can be delivered.
+  for (const signal of SIGNALS) process.on(signal, () => {});
+  const { Supervisor } = await import("./supervisor.ts");
+  await new Supervisor(program, startedPath()).run();
+}
+
+/** A command line with arguments: whoever misspells --check does not want a server. */
+async function answer(program: Program, args: readonly string[]): Promise<void> {
+  if (args.includes("--check") && args.every((arg) => arg === "--check" || arg === "--json")) {
     const { checkBundle } = await import("./host-check.ts");
-    const asJson = argv.includes("--json");
-    process.exitCode = await checkBundle(program, dirname(__filename), asJson);
+    process.exitCode = await checkBundle(program, dirname(__filename), args.includes("--json"));
+  } else if (args.length === 1 && (args[0] === "--help" || args[0] === "-h")) {
+    process.stdout.write(HELP);
+  } else {
+    const sentence = `${args.join(" ")} is not understood; --help says what is`;
+    process.stderr.write(`zproxy: ${sentence}\n`);
+    process.exitCode = EXIT_USAGE;
   }
 }
 

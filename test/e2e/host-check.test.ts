@@ -55,6 +55,15 @@ test("a machine that will do: exit status 0, and the server starts", async () =>
   const names = facts.map(({ name }) => name);
   for (const name of ["system", "kernel", "io_uring", "CPUs", "listen 127.0.0.1:0", "files"])
     assert.ok(names.includes(name), `${name} is missing in ${names.join(", ")}`);
+  // Whoever misspells it gets no server.
+  for (const args of [["--chekc"], ["--check", "--jsn"], ["--json"], ["config.toml"]]) {
+    const command = ["dist/server.cjs", ...args];
+    const result = await runProcess(process.execPath, command, { cwd: folder });
+    assert.deepEqual([result.code, result.stdout], [2, ""], args.join(" "));
+    assert.match(result.stderr, /^zproxy: .* is not understood; .*\n$/);
+  }
+  const help = await runProcess(process.execPath, ["dist/server.cjs", "--help"], { cwd: folder });
+  assert.match(help.stdout, /^node server\.cjs \[--check \[--json\]\]\n/);
   rmSync(folder, { recursive: true });
 });
 
