@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { runCommand } from "../lib/command.ts";
 import { TestProcess } from "../lib/process.ts";
 import { exchange, request } from "../lib/raw-client.ts";
 import { COMMAND } from "../lib/server.ts";
@@ -33,15 +34,7 @@ for (const [name, text] of Object.entries({
   writeFileSync(join(FOLDER, `${name}.toml`), text);
 }
 
-function zproxy(args: readonly string[], stdin = "") {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
-    cwd: FOLDER,
-    input: stdin,
-    encoding: "utf8",
-  });
-  assert.doesNotMatch(stderr, /^\s+at /m, "no stack");
-  return { status, stdout, stderr };
-}
+const zproxy = (args: readonly string[], stdin = "") => runCommand(FOLDER, args, stdin);
 
 const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [0, "check"],

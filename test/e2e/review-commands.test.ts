@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { COMMAND } from "../lib/server.ts";
+import { runCommand } from "../lib/command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "zproxy-review-"));
 after(() => rmSync(FOLDER, { recursive: true }));
@@ -35,15 +35,7 @@ for (const [name, text] of Object.entries({
   writeFileSync(join(FOLDER, `${name}.toml`), text);
 }
 
-function zproxy(args: readonly string[], stdin = "") {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
-    cwd: FOLDER,
-    input: stdin,
-    encoding: "utf8",
-  });
-  assert.doesNotMatch(stderr, /^\s+at /m, "no stack");
-  return { status, stdout, stderr };
-}
+const zproxy = (args: readonly string[], stdin = "") => runCommand(FOLDER, args, stdin);
 
 const STATUSES: readonly (readonly [status: number, ...args: string[]])[] = [
   [0, "explain", "good.toml", "GET", "http://example.com/"],
