@@ -94,4 +94,13 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error;
 }
 
+/** A reader that has gone, as "| head" does, wants no more; a full disk is worth a sentence. */
+function onOutputLost(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return;
+  process.stderr.write(`zproxy: standard output: ${error.message}\n`);
+  process.exit(EXIT_ERRORS);
+}
+
+process.stdout.on("error", onOutputLost);
+process.stderr.on("error", () => {}); // nobody could be told
 process.exitCode = await main(process.argv.slice(2)).catch(report);

@@ -161,6 +161,21 @@ test("compile refuses a folder it did not write", () => {
   assert.match(stderr, /^zproxy: .* was not written by zproxy; remove it first\n$/);
 });
 
+test("output that nobody takes is no defect: a reader that goes, a full disk", () => {
+  const many = Array.from({ length: 3000 }, (_, at) => `k${at} = 1`).join("\n");
+  writeFileSync(join(FOLDER, "many.toml"), many);
+  const shell = (tail: string) => {
+    const script = `set -o pipefail; "${process.execPath}" "${COMMAND}" check many.toml ${tail}`;
+    return spawnSync("bash", ["-c", script], { cwd: FOLDER, encoding: "utf8" });
+  };
+  const gone = shell("| head -1");
+  assert.deepEqual([gone.status, gone.stderr], [1, ""]);
+  assert.equal(gone.stdout.split("\n").length, 2);
+  const full = shell("> /dev/full");
+  assert.equal(full.status, 1);
+  assert.match(full.stderr, /^zproxy: standard output: ENOSPC: no space left.*\n$/);
+});
+
 test("--version is the package's", () => {
   const { version } = JSON.parse(readFileSync("package.json", "utf8"));
   assert.equal(zproxy(["--version"]).stdout, `${version}\n`);
