@@ -3,11 +3,11 @@
 
 import { type KeyPath, printKeyPath } from "./1-read/key-path.ts";
 import type { CheckedConfig } from "./2-check/check.ts";
+import { lowerAddress } from "./3-lower/lower-addresses.ts";
 import type { OutFile } from "./4-emit/emit.ts";
-import { comment } from "./4-emit/layout.ts";
-import { camel, constant } from "./4-emit/names.ts";
+import type { Origin } from "./4-emit/text.ts";
 import { LineMap } from "./diagnostics/span.ts";
-import type { Ir } from "./ir/ir.ts";
+import type { Ir, TargetIr } from "./ir/ir.ts";
 
 /** Lines of a generated file, both counted from 1 and included, and where their key is written. */
 export interface KeyLines {
@@ -17,16 +17,11 @@ export interface KeyLines {
   readonly at: readonly [line: number, column: number];
 }
 
-/** What is declared behind the blocks of all keys, and belongs to none. */
-const WHOLE = /^export const (?:matchRoute|server|upstreams|routes)\b/;
-const PROPERTY = /^( *)(\w+): ?(\{)?/;
-const ROUTE = /\b(?:route\.|PATH_)([A-Z][A-Z0-9_]*)/;
-const HOST = /\b(?:HOST_[A-Z0-9_]+|match[A-Z0-9]\w*)/;
-/** A block of addresses: the comment above its compare, or its line in a set. */
-const LIST_ITEM = /^ +(?:\/\/ |")(denied: |not )?(.+?)(?:",)?$/;
-
-/** Tables whose keys the generated settings of the server hold, with their own name or without. */
+/** Tables that a configuration has one of at most; origins of lines have the same names. */
 const SERVER_TABLES = ["server", "security", "performance", "logging", "tls", "admin"];
+
+/** Lists whose entries origins of lines name by their normal form. */
+const ADDRESS_LISTS = ["trusted_proxies", "allowed_ips", "denied_ips"];
 
 /** The text of key-map.json. `text`: the configuration. */
 export function printKeyMap(
@@ -37,8 +32,9 @@ export function printKeyMap(
 ): string {
   const mapper = new KeyMapper(ir, checked);
   const places = new LineMap(text);
-  const entries = files.map(({ path, text: generated }) => {
-    const lines = mapper.map(generated).map(({ lines: range, path: place, key }): string => {
+  const entries = files.map((file) => {
+    const { path } = file;
+    const lines = mapper.map(file).map(({ lines: range, path: place, key }): string => {
       const { line, column } = places.position(checked.locator.key(place).start);
       const entry: KeyLines = { lines: range, key, at: [line, column] };
       return `    ${JSON.stringify(entry)}`;
@@ -48,7 +44,7 @@ export function printKeyMap(
   return `{\n${entries.join(",\n")}\n}\n`;
 }
 
-/** A key path, and how it is written: printed once, since thousands of lines have it. */
+/** A key path, and how it is written. */
 interface Place {
   readonly path: KeyPath;
   readonly key: string;
@@ -60,106 +56,110 @@ interface Mapped extends Place {
 
 class KeyMapper {
   readonly #checked: CheckedConfig;
-  /** Places by the comment that heads their block. */
-  readonly #headings: ReadonlyMap<string, Place>;
-  /** Places by the name of their route. */
-  readonly #routes: ReadonlyMap<string, Place>;
+  /** Where the tables are written that origins of lines name: where each key is looked for. */
+  readonly #tables: ReadonlyMap<string, readonly KeyPath[]>;
+  /** Indexes of addresses by their normal form, by the key of their list. */
+  readonly #addresses = new Map<string, ReadonlyMap<string, number>>();
 
-  /** Places by what the matcher calls their host, as a constant or as a function. */
-  readonly #hosts: ReadonlyMap<string, Place>;
-
-  constructor({ routes, hosts }: Ir, checked: CheckedConfig) {
+  constructor(ir: Ir, checked: CheckedConfig) {
     this.#checked = checked;
-    const paths = checked.locator.paths().filter((path) => path.length <= 3);
-    const byKey = new Map(
-      paths.map((path) => {
-        const key = printKeyPath(path);
-        return [key, { path, key }];
-      }),
-    );
-    this.#headings = new Map([...byKey].map(([key, place]) => [comment(key).text, place]));
-    this.#routes = new Map(
-      routes.flatMap(({ symbol, key }) => {
-        const place = byKey.get(key);
-        return place === undefined ? [] : [[symbol, place] as const];
-      }),
-    );
-    this.#hosts = new Map(
-      hosts.flatMap(({ symbol, key }) => {
-        const place = byKey.get(key);
-        const names = [constant("HOST", symbol), camel("match", symbol)];
-        return place === undefined ? [] : names.map(({ text }) => [text, place] as const);
-      }),
-    );
+    this.#tables = new Map([
+      ...SERVER_TABLES.map((name): [string, KeyPath[]] => [name, [[name]]]),
+      ...routeTables(ir, checked),
+    ]);
   }
 
-  map(generated: string): Mapped[] {
+  map({ text, origins = [] }: OutFile): Mapped[] {
+    const lines = text.split("\n");
+    const places = lines.map((): Place | undefined => undefined);
+    // Outer ones first, so that a line keeps the inner one that is written in the configuration.
+    for (const { first, last, origin } of origins) {
+      const place = this.#placeOf(origin);
+      if (place !== undefined) places.fill(place, first, last + 1);
+    }
     const found: Mapped[] = [];
-    let block: Place | undefined;
-    let table: string | undefined;
-    for (const [index, line] of generated.split("\n").entries()) {
-      const heading = line.startsWith("//") ? this.#headings.get(line) : undefined;
-      if (heading !== undefined) block = heading;
-      else if (WHOLE.test(line)) block = undefined;
-      const [, indent, name, opens] = PROPERTY.exec(line) ?? [];
-      if (indent === "  " && block === undefined) table = opens ? snake(name!) : undefined;
-      const place = line === "" ? undefined : this.#placeOf(line, name, block, table);
+    for (const [index, line] of lines.entries()) {
+      const place = places[index];
+      if (line === "" || place === undefined) continue;
       const last = found.at(-1);
-      if (place === undefined) continue;
-      const goesOn = last?.key === place.key && last.lines[1] === index;
-      if (goesOn) last.lines[1] = index + 1;
+      if (last?.key === place.key && last.lines[1] === index) last.lines[1] = index + 1;
       else found.push({ lines: [index + 1, index + 1], ...place });
     }
     return found;
   }
 
-  /** `name`: of the property that the line begins with. */
-  #placeOf(
-    line: string,
-    name: string | undefined,
-    block: Place | undefined,
-    table: string | undefined,
-  ): Place | undefined {
-    const route = ROUTE.exec(line)?.[1];
-    if (route !== undefined) return this.#routes.get(route) ?? block;
-    const host = HOST.exec(line)?.[0];
-    if (host !== undefined) return this.#hosts.get(host) ?? block;
-    if (name !== undefined) return this.#keyNamed(snake(name), block?.path, table) ?? block;
-    const [, denied, text] = LIST_ITEM.exec(line) ?? [];
-    if (text !== undefined && block !== undefined) {
-      return this.#itemOf(block.path, denied === undefined, text) ?? block;
-    }
-    return block;
-  }
-
-  #keyNamed(key: string, block: KeyPath | undefined, table: string | undefined) {
-    const tables =
-      block !== undefined
-        ? [block, [...block, "security"], [...block, "health_check"]]
-        : (table === undefined ? SERVER_TABLES : [table]).map((name) => [name]);
-    const { locator } = this.#checked;
-    const own = block === undefined && table === key && locator.has([key]) ? [key] : undefined;
-    return placeAt(own ?? tables.map((path) => [...path, key]).find((path) => locator.has(path)));
-  }
-
-  #itemOf(block: KeyPath, isAllowed: boolean, text: string): Place | undefined {
-    const own = [...block, "security", isAllowed ? "allowed_ips" : "denied_ips"];
-    for (const list of [own, block]) {
-      const values = list.reduce<unknown>(
-        (value, step) => (value as Record<string, unknown> | undefined)?.[step],
-        this.#checked.config,
-      );
-      const at = Array.isArray(values) ? values.indexOf(text) : -1;
-      if (at >= 0) return placeAt([...list, at]);
+  #placeOf([table, ...key]: Origin): Place | undefined {
+    for (const base of this.#tables.get(table) ?? []) {
+      const path = [...base, ...key];
+      if (this.#checked.locator.has(path)) return placeAt(path);
+      const item = this.#itemAt(path);
+      if (item !== undefined) return placeAt(item);
     }
     return undefined;
   }
+
+  /** The place of an address that is named by its normal form. */
+  #itemAt(path: KeyPath): KeyPath | undefined {
+    const list = path.slice(0, -1);
+    if (!ADDRESS_LISTS.includes(String(list.at(-1)))) return undefined;
+    const key = printKeyPath(list);
+    let indexes = this.#addresses.get(key);
+    if (indexes === undefined) {
+      const texts = valueAt(this.#checked.config, list) as readonly string[];
+      // Of two that mean the same, the first.
+      const entries = texts.map((text, at) => [lowerAddress(text).text, at] as const);
+      indexes = new Map(entries.reverse());
+      this.#addresses.set(key, indexes);
+    }
+    const index = indexes.get(String(path.at(-1)));
+    return index === undefined ? undefined : [...list, index];
+  }
 }
 
-function placeAt(path: KeyPath | undefined): Place | undefined {
-  return path === undefined ? undefined : { path, key: printKeyPath(path) };
+function placeAt(path: KeyPath): Place {
+  return { path, key: printKeyPath(path) };
 }
 
-function snake(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+function valueAt(config: unknown, path: KeyPath): unknown {
+  return path.reduce(
+    (value, step) => (value as Record<string, unknown> | undefined)?.[step],
+    config,
+  );
+}
+
+/** Routes, their other targets and hosts, and the groups that they ask for. */
+function routeTables({ routes, hosts, upstreams }: Ir, { locator }: CheckedConfig) {
+  const written = ["host_routes", "path_routes"].flatMap((table) => {
+    const names = locator.keysOf([table]).map((host): KeyPath => [table, host]);
+    const paths = names.flatMap((host) => locator.keysOf(host).map((key) => [...host, key]));
+    return [...names, ...paths];
+  });
+  const paths = new Map(written.map((path) => [printKeyPath(path), path]));
+  const tables = new Map<string, readonly KeyPath[]>();
+  /** The first route that asks for a group: it says how to verify. */
+  const users = new Map<string, KeyPath>();
+  const addUser = (target: TargetIr, place: KeyPath): void => {
+    if (target.kind === "proxy" && !users.has(target.upstream.id))
+      users.set(target.upstream.id, place);
+  };
+  for (const { key } of hosts) tables.set(key, [paths.get(key)!]);
+  for (const { key, target, when } of routes) {
+    const place = paths.get(key)!;
+    tables.set(key, [place]);
+    addUser(target, place);
+    for (const [index, other] of when.entries()) {
+      const otherPlace = [...place, "when", index];
+      tables.set(other.key, [otherPlace]);
+      addUser(other.target, otherPlace);
+    }
+  }
+  for (const { id, name, origin } of upstreams) {
+    const user = users.get(id);
+    const own = origin ? user && [...user, "url"] : ["upstreams", name];
+    tables.set(
+      id,
+      [own, user].filter((path) => path !== undefined),
+    );
+  }
+  return tables;
 }

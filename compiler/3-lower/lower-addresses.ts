@@ -11,7 +11,7 @@ const MAPPED_BITS = MAPPED.length * 8;
 /** `texts` have passed the checks: each is an address or a block. */
 export function lowerAddresses(texts: readonly string[] = []): AddressBlockIr[] {
   const kept: AddressBlockIr[] = [];
-  for (const block of texts.map(lowerBlock).sort(compareBlocks)) {
+  for (const block of texts.map(lowerAddress).sort(compareBlocks)) {
     // Sorted, a block follows the one that holds it, or others that lie in the same one.
     const last = kept.at(-1);
     if (last === undefined || !holds(last, block)) kept.push(block);
@@ -19,7 +19,7 @@ export function lowerAddresses(texts: readonly string[] = []): AddressBlockIr[] 
   return kept;
 }
 
-function lowerBlock(text: string): AddressBlockIr {
+export function lowerAddress(text: string): AddressBlockIr {
   const block = parseCidr(text);
   assert(block.ok, `checked config has an address that is none: ${text}`);
   const { version, bytes, prefixBits } = block.value;
@@ -27,7 +27,7 @@ function lowerBlock(text: string): AddressBlockIr {
     return { version, words: wordsOf(bytes), prefixBits, text: block.value.text };
   }
   const ipv4 = bytes.slice(MAPPED.length).join(".");
-  return lowerBlock(`${ipv4}/${prefixBits - MAPPED_BITS}`.replace(/\/32$/, ""));
+  return lowerAddress(`${ipv4}/${prefixBits - MAPPED_BITS}`.replace(/\/32$/, ""));
 }
 
 function isMapped({ bytes, prefixBits }: CidrBlock): boolean {

@@ -5,7 +5,7 @@
 
 import type { AddressBlockIr } from "../ir/ir.ts";
 import { comment } from "./layout.ts";
-import { COLUMNS_MAX, Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, Code, code, from, indent, joinCode, Name, type Origin } from "./text.ts";
 
 const IPV4_WORD = 3;
 
@@ -16,6 +16,9 @@ export interface AddressRules {
   readonly allowed: readonly AddressBlockIr[];
   /** The answer for addresses in no block: true only when none is allowed by name. */
   readonly otherwise: boolean;
+  /** Where each list is written; absent when it is part of another value. */
+  readonly deniedList?: Origin;
+  readonly allowedList?: Origin;
 }
 
 const COMPARES_MAX = 24;
@@ -44,15 +47,24 @@ export function emitAddressFunction(
     : emitCompares(name, rules);
 }
 
-function emitSet(name: Name, { denied, allowed }: AddressRules, setName: Name): Code {
-  const entries = [...denied.map(({ text }) => `not ${text}`), ...allowed.map(({ text }) => text)];
+function emitSet(name: Name, rules: AddressRules, setName: Name): Code {
+  const { denied, allowed, deniedList, allowedList } = rules;
+  const entries = [
+    ...denied.map(({ text }) => fromEntry(deniedList, text, code`${`not ${text}`},`)),
+    ...allowed.map(({ text }) => fromEntry(allowedList, text, code`${text},`)),
+  ];
   return code`const ${setName} = new AddressSet([
-${indent(joinCode(entries.map((entry) => code`${entry},`)))}
+${indent(joinCode(entries))}
 ]);
 
 function ${name}(client: ClientAddress): boolean {
   return ${setName}.has(client);
 }`;
+}
+
+/** Lines for one block of a list. */
+function fromEntry(list: Origin | undefined, text: string, lines: Code): Code {
+  return list === undefined ? lines : from([...list, text], lines);
 }
 
 function emitCompares(name: Name, rules: AddressRules): Code {
@@ -82,15 +94,17 @@ function familyLines(rules: AddressRules, version: 4 | 6, depth: number): Code[]
   const lines: Code[] = [];
   const decides = rules.otherwise || rules.allowed.some((it) => it.version === version);
   if (!decides) return [code`return false;`];
-  for (const [blocks, result] of [
-    [rules.denied, false],
-    [rules.allowed, true],
+  for (const [blocks, list, result] of [
+    [rules.denied, rules.deniedList, false],
+    [rules.allowed, rules.allowedList, true],
   ] as const) {
     for (const block of blocks.filter((it) => it.version === version)) {
-      lines.push(comment(`${result ? "" : "denied: "}${block.text}`));
+      const heading = comment(`${result ? "" : "denied: "}${block.text}`);
       // A block of all addresses is the only one of its list, and nothing can come behind it.
-      if (block.prefixBits === 0) return [...lines, code`return ${result};`];
-      lines.push(emitCompare(block, result, depth));
+      const isAll = block.prefixBits === 0;
+      const compare = isAll ? code`return ${result};` : emitCompare(block, result, depth);
+      lines.push(...[heading, compare].map((part) => fromEntry(list, block.text, part)));
+      if (isAll) return lines;
     }
   }
   return [...lines, code`return ${rules.otherwise};`];

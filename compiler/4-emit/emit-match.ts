@@ -7,7 +7,7 @@ import { compareCodeUnits, hostPatternKind } from "../ir/host-pattern.ts";
 import type { HostIr, RouteIr } from "../ir/ir.ts";
 import { bytesConstant, comment, functionOf, importApi, inlineObject } from "./layout.ts";
 import { camel, constant } from "./names.ts";
-import { COLUMNS_MAX, type Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, type Code, code, from, indent, joinCode, Name } from "./text.ts";
 
 const HOSTS_MAX = 24;
 const PREFIXES_MAX = 24;
@@ -44,18 +44,17 @@ function emitTable(hosts: readonly HostIr[]): Code {
   const lines = hosts.flatMap(({ pattern, routes }) =>
     [...routes]
       .sort((a, b) => compareCodeUnits(a.prefix, b.prefix))
-      .map((route) =>
-        indent(
-          code`${inlineObject(
-            [
-              [new Name("host"), pattern],
-              [new Name("prefix"), route.prefix],
-              [new Name("route"), routeName(route)],
-            ],
-            1,
-          )},`,
-        ),
-      ),
+      .map((route) => {
+        const entry = inlineObject(
+          [
+            [new Name("host"), pattern],
+            [new Name("prefix"), route.prefix],
+            [new Name("route"), routeName(route)],
+          ],
+          1,
+        );
+        return from([route.key], indent(code`${entry},`));
+      }),
   );
   return code`${importApi([code`type MatchRoute`, code`RouteTable`])}
 import * as route from "./routes.ts";
@@ -129,22 +128,24 @@ function emitHost(host: HostIr): Code {
     ...(kind === "any" ? [] : [name]),
     ...(takesEveryPath(host) ? [] : emitPaths(host)),
   ];
-  return parts.length === 0 ? code`` : code`\n${comment(host.key)}\n${joinCode(parts)}\n`;
+  if (parts.length === 0) return code``;
+  return code`\n${from([host.key], code`${comment(host.key)}\n${joinCode(parts)}\n`)}`;
 }
 
 function emitPaths(host: HostIr): Code[] {
   const below = host.routes.filter(({ prefix }) => prefix !== "");
   const root = host.routes.find(({ prefix }) => prefix === "");
-  const constants = below.map(({ symbol, prefix }) =>
-    bytesConstant(constant("PATH", symbol), prefix),
+  const constants = below.map(({ key, symbol, prefix }) =>
+    from([key], bytesConstant(constant("PATH", symbol), prefix)),
   );
   const checks = below.map((route) => {
     const name = constant("PATH", route.symbol);
-    return code`if (pathHasPrefix(bytes, pathStart, pathEnd, ${name})) {
+    const check = code`if (pathHasPrefix(bytes, pathStart, pathEnd, ${name})) {
   return ${routeName(route)};
 }`;
+    return from([route.key], check);
   });
-  const last = root ? code`return ${routeName(root)};` : code`return ROUTE_NONE;`;
+  const last = root ? from([root.key], code`return ${routeName(root)};`) : code`return ROUTE_NONE;`;
   const matcher = functionOf(
     camel("match", host.symbol),
     [code`bytes: Uint8Array`, code`pathStart: number`, code`pathEnd: number`],
@@ -156,15 +157,19 @@ function emitPaths(host: HostIr): Code[] {
 
 /** What to do with a request of this host. */
 function emitHit(host: HostIr): Code {
-  if (takesEveryPath(host)) return code`return ${routeName(host.routes[0]!)};`;
-  return code`return ${camel("match", host.symbol)}(bytes, pathStart, pathEnd);`;
+  const only = host.routes[0]!;
+  if (takesEveryPath(host)) return from([only.key], code`return ${routeName(only)};`);
+  const call = code`return ${camel("match", host.symbol)}(bytes, pathStart, pathEnd);`;
+  return from([host.key], call);
 }
 
 /** The compare of bytes begins with their number, so that most hosts cost no more than that. */
 function emitExactHost(host: HostIr): Code {
-  return code`if (bytesEqual(bytes, hostStart, hostEnd, ${constant("HOST", host.symbol)})) {
+  const name = constant("HOST", host.symbol);
+  const check = code`if (bytesEqual(bytes, hostStart, hostEnd, ${name})) {
   ${emitHit(host)}
 }`;
+  return from([host.key], check);
 }
 
 /** At least one byte has to stand before the dot. */
@@ -177,7 +182,8 @@ function emitHostBelow(host: HostIr): Code {
   // The line stands one step in.
   const head =
     line.text.length + 2 <= COLUMNS_MAX ? line : code`if (\n  ${before} &&\n  ${same}\n) {`;
-  return code`${head}
+  const check = code`${head}
   ${emitHit(host)}
 }`;
+  return from([host.key], check);
 }

@@ -18,7 +18,7 @@ import {
 } from "./emit-conditions.ts";
 import { bytesConstant, comment, importApi, property, stringArray } from "./layout.ts";
 import { camel, constant } from "./names.ts";
-import { COLUMNS_MAX, Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, Code, code, from, indent, joinCode, Name } from "./text.ts";
 
 /** `limits`: those of a route that sets none; a route prints only what differs from them. */
 export function emitRoutes(routes: readonly RouteIr[], limits: RouteLimitsIr): Code {
@@ -96,38 +96,48 @@ function methodName({ symbol }: MethodIr): Name {
   return camel("method", symbol);
 }
 
-function methodsLines({ allowedMethods }: RouteIr): Code[] {
+function methodsLines({ key, allowedMethods }: RouteIr): Code[] {
   if (allowedMethods.length === 0) return [];
   const texts = allowedMethods.map(({ text }) => text);
-  return [code`allowedMethods: ${stringArray(texts, "allowedMethods: ".length, 1)},`];
+  const list = code`allowedMethods: ${stringArray(texts, "allowedMethods: ".length, 1)},`;
+  return [from([key, "security", "allowed_methods"], list)];
 }
 
 function emitRoute(route: RouteIr, limits: RouteLimitsIr): Code {
-  const { target, when } = route;
+  const { key, target, when } = route;
   const own = constant("", route.symbol);
   // Limits of its own are printed once when several targets have them.
   const shared = when.length > 0 && differing(route.limits, limits).length > 0;
   const named = camel("limits", route.symbol);
-  const limitsLine = shared ? code`limits: ${named},` : emitLimits(route.limits, limits);
+  const ownLimits = limitsObject(key, route.limits, limits);
+  const limitsLine = shared
+    ? from([key, "security"], code`limits: ${named},`)
+    : emitLimits(key, route.limits, limits);
   const lines = [
-    ...targetLines(route.key, route.prefix, limitsLine, target),
-    ...(hasClientRules(route) ? [code`allowsClient: ${allowsName(route)},`] : []),
+    ...targetLines(key, route.prefix, limitsLine, target),
+    ...(hasClientRules(route)
+      ? [from([key, "security"], code`allowsClient: ${allowsName(route)},`)]
+      : []),
     ...methodsLines(route),
-    ...(when.length > 0 ? [code`choose: ${chooseName(route.symbol)},`] : []),
-    ...(looksAtClient(when) ? [code`choosesByClient: true,`] : []),
+    ...(when.length > 0 ? [from([key, "when"], code`choose: ${chooseName(route.symbol)},`)] : []),
+    ...(looksAtClient(when) ? [from([key, "when"], code`choosesByClient: true,`)] : []),
   ];
   const limitsConstant = shared
-    ? code`const ${named}: RouteLimits = ${limitsObject(route.limits, limits)};\n\n`
+    ? from([key, "security"], code`const ${named}: RouteLimits = ${ownLimits};\n\n`)
     : code``;
-  const choose = when.length > 0 ? code`${emitChoose(own, route.symbol, when)}\n\n` : code``;
+  const choose =
+    when.length > 0
+      ? from([key, "when"], code`${emitChoose(own, route.symbol, when)}\n\n`)
+      : code``;
   const others = when.map((other) => emitWhen(route, other, limitsLine));
   const functions = code`${emitAllows(route)}${choose}`;
-  return code`
-${comment(route.key)}
+  const block = code`
+${comment(key)}
 ${joinComment(route.prefix, target)}${limitsConstant}${functions}export const ${own} = add({
 ${indent(joinCode(lines))}
 });
-${joinCode(others, "")}`;
+`;
+  return joinCode([from([key], block), ...others], "");
 }
 
 /** Another target of a route: a route of its own that no path leads to. */
@@ -137,15 +147,16 @@ function emitWhen(route: RouteIr, when: WhenIr, limits: Code): Code {
     ...targetLines(key, route.prefix, limits, target),
     ...(target.kind === "file" ? methodsLines(route) : []),
   ];
-  return code`
+  const block = code`
 ${comment(key)}
-${comment(printCondition(when.condition))}
-${joinComment(route.prefix, target)}${emitMeets(when)}
+${from([key, "if"], comment(printCondition(when.condition)))}
+${joinComment(route.prefix, target)}${from([key, "if"], emitMeets(when))}
 
 const ${constant("", when.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
+  return from([key], block);
 }
 
 /** What becomes of paths that are passed on, with a slash at the prefix's end and without. */
@@ -164,7 +175,7 @@ function joinComment(prefix: string, target: TargetIr): Code {
 /** Where requests go, and what both kinds of target need for it. */
 function targetLines(key: string, prefix: string, limits: Code, target: TargetIr): Code[] {
   const common = [
-    code`kind: ${target.kind},`,
+    from([key, "type"], code`kind: ${target.kind},`),
     property(new Name("key"), key, 1),
     property(new Name("prefix"), prefix, 1),
     limits,
@@ -172,27 +183,32 @@ function targetLines(key: string, prefix: string, limits: Code, target: TargetIr
   if (target.kind === "file") {
     return [
       ...common,
-      property(new Name("path"), target.path, 1),
-      code`mode: ${target.mode},`,
-      property(new Name("index"), target.index, 1),
+      from([key, "path"], property(new Name("path"), target.path, 1)),
+      from([key, "mode"], code`mode: ${target.mode},`),
+      from([key, "index"], property(new Name("index"), target.index, 1)),
     ];
   }
+  const { upstream, basePath } = target;
+  const named = upstream.origin ? "url" : "upstream";
   return [
     ...common,
-    code`upstream: upstream.${constant("", target.upstream.symbol)},`,
-    ...(target.basePath === "" ? [] : [property(new Name("basePath"), target.basePath, 1)]),
-    ...(target.preserveHost ? [code`preserveHost: true,`] : []),
+    from([key, named], code`upstream: upstream.${constant("", upstream.symbol)},`),
+    ...(basePath === "" ? [] : [from([key, "url"], property(new Name("basePath"), basePath, 1))]),
+    ...(target.preserveHost ? [from([key, "preserve_host"], code`preserveHost: true,`)] : []),
   ];
 }
 
 /** `limits,` when all are the usual ones, else those and what the route sets itself. */
-function emitLimits(own: RouteLimitsIr, usual: RouteLimitsIr): Code {
+function emitLimits(key: string, own: RouteLimitsIr, usual: RouteLimitsIr): Code {
   if (differing(own, usual).length === 0) return code`limits,`;
-  return code`limits: ${limitsObject(own, usual)},`;
+  return from([key, "security"], code`limits: ${limitsObject(key, own, usual)},`);
 }
 
-function limitsObject(own: RouteLimitsIr, usual: RouteLimitsIr): Code {
-  const lines = differing(own, usual).map((name) => code`${new Name(name)}: ${own[name]},`);
+function limitsObject(key: string, own: RouteLimitsIr, usual: RouteLimitsIr): Code {
+  const lines = differing(own, usual).map((name) => {
+    const setting = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return from([key, "security", setting], code`${new Name(name)}: ${own[name]},`);
+  });
   return code`{\n${indent(joinCode([code`...limits,`, ...lines]))}\n}`;
 }
 
@@ -212,11 +228,14 @@ function allowsName({ symbol }: RouteIr): Name {
 /** The check of the client's address. */
 function emitAllows(route: RouteIr): Code {
   if (!hasClientRules(route)) return code``;
+  const { key, symbol, deniedClients, allowedClients } = route;
   const rules = {
-    denied: route.deniedClients,
-    allowed: route.allowedClients,
-    otherwise: route.allowedClients.length === 0,
-  };
-  const set = camel("clients", route.symbol);
-  return code`${emitAddressFunction(allowsName(route), rules, set)}\n\n`;
+    denied: deniedClients,
+    allowed: allowedClients,
+    otherwise: allowedClients.length === 0,
+    deniedList: [key, "security", "denied_ips"],
+    allowedList: [key, "security", "allowed_ips"],
+  } as const;
+  const allows = emitAddressFunction(allowsName(route), rules, camel("clients", symbol));
+  return from([key, "security"], code`${allows}\n\n`);
 }

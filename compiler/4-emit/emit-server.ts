@@ -4,33 +4,37 @@ import type { ServerIr, TlsIr } from "../ir/ir.ts";
 import { emitAddressFunction, isAddressSet } from "./emit-addresses.ts";
 import { REUSEPORT_PROGRAM } from "./emit-reuseport.ts";
 import { comment, importApi, inlineObject, objectArray, property } from "./layout.ts";
-import { type Code, code, indent, joinCode, Name } from "./text.ts";
+import { type Code, code, from, indent, joinCode, Name, type Origin } from "./text.ts";
 
 const IS_TRUSTED_PROXY = new Name("isTrustedProxy");
 const TRUSTED_PROXIES = new Name("trustedProxies");
+const TRUSTED_LIST: Origin = ["server", "trusted_proxies"];
 
 export function emitServer(server: ServerIr): Code {
-  const listen = server.listen.map(
-    ({ address, port }) =>
-      [
-        [new Name("address"), address],
-        [new Name("port"), port],
-      ] as const,
-  );
   const trusts = server.trustedProxies.length > 0;
   const balances = server.reuseportBalancing === "cbpf";
   const lines = [
-    code`listen: ${objectArray(listen, "listen: ".length, 1)},`,
-    withZero("threads", server.threads, "one for each CPU"),
-    withZero("maxConcurrentConnections", server.maxConcurrentConnections, "no limit"),
-    ...(trusts ? [code`${IS_TRUSTED_PROXY},`] : []),
-    withZero("shutdownTimeoutSecs", server.shutdownTimeoutSecs, "no limit"),
-    code`io: ${server.io},`,
-    ...(balances ? [code`${REUSEPORT_PROGRAM},`] : []),
-    ...(server.hugePages ? [code`hugePages: true,`] : []),
+    from(["server", "listen"], emitListen(server)),
+    from(["server", "threads"], withZero("threads", server.threads, "one for each CPU")),
+    from(
+      ["security", "max_concurrent_connections"],
+      withZero("maxConcurrentConnections", server.maxConcurrentConnections, "no limit"),
+    ),
+    ...(trusts ? [from(TRUSTED_LIST, code`${IS_TRUSTED_PROXY},`)] : []),
+    from(
+      ["server", "shutdown_timeout_secs"],
+      withZero("shutdownTimeoutSecs", server.shutdownTimeoutSecs, "no limit"),
+    ),
+    from(["performance", "io"], code`io: ${server.io},`),
+    ...(balances
+      ? [from(["performance", "reuseport_balancing"], code`${REUSEPORT_PROGRAM},`)]
+      : []),
+    ...(server.hugePages
+      ? [from(["performance", "huge_pages_enabled"], code`hugePages: true,`)]
+      : []),
     ...emitPrivileges(server),
     ...(server.tls ? [emitTls(server.tls)] : []),
-    code`logging: {\n${indent(emitLogging(server))}\n},`,
+    from(["logging"], code`logging: {\n${indent(emitLogging(server))}\n},`),
     ...emitAdmin(server),
   ];
   const names = [
@@ -49,6 +53,18 @@ ${indent(joinCode(lines))}
 `;
 }
 
+function emitListen(server: ServerIr): Code {
+  const listen = server.listen.map(
+    ({ address, port }) =>
+      [
+        [new Name("address"), address],
+        [new Name("port"), port],
+      ] as const,
+  );
+  const originOf = (index: number): Origin => ["server", "listen", index];
+  return code`listen: ${objectArray(listen, "listen: ".length, 1, originOf)},`;
+}
+
 /** A number, with what it means when it is 0. */
 function withZero(name: string, value: number, meaning: string): Code {
   const line = code`${new Name(name)}: ${value},`;
@@ -59,27 +75,34 @@ function emitPrivileges({ dropPrivileges }: ServerIr): Code[] {
   if (dropPrivileges === undefined) return [];
   const { user, group } = dropPrivileges;
   const lines = [
-    ...(user === undefined ? [] : [property(new Name("user"), user, 2)]),
-    ...(group === undefined ? [] : [property(new Name("group"), group, 2)]),
+    ...(user === undefined
+      ? []
+      : [from(["security", "drop_privileges_user"], property(new Name("user"), user, 2))]),
+    ...(group === undefined
+      ? []
+      : [from(["security", "drop_privileges_group"], property(new Name("group"), group, 2))]),
   ];
-  return [code`dropPrivileges: {\n${indent(joinCode(lines))}\n},`];
+  return [from(["security"], code`dropPrivileges: {\n${indent(joinCode(lines))}\n},`)];
 }
 
 function emitAdmin({ admin }: ServerIr): Code[] {
   if (admin === undefined) return [];
   const address = [new Name("address"), admin.address] as const;
-  return [code`admin: ${inlineObject([address, [new Name("port"), admin.port]], 1)},`];
+  const line = code`admin: ${inlineObject([address, [new Name("port"), admin.port]], 1)},`;
+  return [from(["admin", "listen"], line)];
 }
 
 function emitLogging({ logging }: ServerIr): Code {
   const { level, filePath, accessLog, channelSize, flushIntervalMs, maxLogSize } = logging;
   return joinCode([
-    code`level: ${level},`,
-    ...(filePath === undefined ? [] : [property(new Name("filePath"), filePath, 2)]),
-    code`accessLog: ${accessLog},`,
-    code`channelSize: ${channelSize},`,
-    code`flushIntervalMs: ${flushIntervalMs},`,
-    withZero("maxLogSize", maxLogSize, "never rotated"),
+    from(["logging", "level"], code`level: ${level},`),
+    ...(filePath === undefined
+      ? []
+      : [from(["logging", "file_path"], property(new Name("filePath"), filePath, 2))]),
+    from(["logging", "access_log"], code`accessLog: ${accessLog},`),
+    from(["logging", "channel_size"], code`channelSize: ${channelSize},`),
+    from(["logging", "flush_interval_ms"], code`flushIntervalMs: ${flushIntervalMs},`),
+    from(["logging", "max_log_size"], withZero("maxLogSize", maxLogSize, "never rotated")),
   ]);
 }
 
@@ -91,19 +114,27 @@ function emitTls({ minVersion, ktls, certificates }: TlsIr): Code {
         [new Name("keyPath"), keyPath],
       ] as const,
   );
+  const originOf = (index: number): Origin =>
+    index === 0 ? ["tls", "cert_path"] : ["tls", "certificates", index - 1];
   const lines = [
-    code`minVersion: ${minVersion},`,
-    ...(ktls === "off" ? [] : [code`ktls: ${ktls},`]),
-    code`certificates: ${objectArray(pairs, "certificates: ".length, 2)},`,
+    from(["tls", "min_version"], code`minVersion: ${minVersion},`),
+    ...(ktls === "off" ? [] : [from(["tls", "ktls_enabled"], code`ktls: ${ktls},`)]),
+    code`certificates: ${objectArray(pairs, "certificates: ".length, 2, originOf)},`,
   ];
-  return code`tls: {\n${indent(joinCode(lines))}\n},`;
+  return from(["tls"], code`tls: {\n${indent(joinCode(lines))}\n},`);
 }
 
 function emitTrusted({ trustedProxies }: ServerIr): Code {
   if (trustedProxies.length === 0) return code``;
-  const rules = { denied: [], allowed: trustedProxies, otherwise: false };
-  return code`
+  const rules = {
+    denied: [],
+    allowed: trustedProxies,
+    otherwise: false,
+    allowedList: TRUSTED_LIST,
+  };
+  const block = code`
 ${comment("server.trusted_proxies")}
 ${emitAddressFunction(IS_TRUSTED_PROXY, rules, TRUSTED_PROXIES)}
 `;
+  return from(TRUSTED_LIST, block);
 }

@@ -3,7 +3,7 @@
 import type { HealthCheckIr, UpstreamIr } from "../ir/ir.ts";
 import { comment, importApi, numberArray, objectArray, property } from "./layout.ts";
 import { constant } from "./names.ts";
-import { COLUMNS_MAX, type Code, code, indent, joinCode, Name } from "./text.ts";
+import { COLUMNS_MAX, type Code, code, from, indent, joinCode, Name, type Origin } from "./text.ts";
 
 export function emitUpstreams(upstreams: readonly UpstreamIr[]): Code {
   if (upstreams.length === 0) {
@@ -41,42 +41,48 @@ function emitUpstream(upstream: UpstreamIr): Code {
         [new Name("weight"), weight],
       ] as const,
   );
+  const { id } = upstream;
+  const originOf = (index: number): Origin => [id, "servers", index];
+  const list = code`servers: ${objectArray(servers, "servers: ".length, 1, originOf)},`;
   const lines = [
     property(new Name("name"), upstream.name, 1),
-    code`algorithm: ${upstream.algorithm},`,
-    code`servers: ${objectArray(servers, "servers: ".length, 1)},`,
+    from([id, "algorithm"], code`algorithm: ${upstream.algorithm},`),
+    from([id, "servers"], list),
     ...emitTrust(upstream),
-    ...(upstream.healthCheck ? [emitHealthCheck(upstream.healthCheck)] : []),
+    ...(upstream.healthCheck ? [emitHealthCheck(id, upstream.healthCheck)] : []),
   ];
-  return code`
-${comment(upstream.id)}
+  const block = code`
+${comment(id)}
 export const ${constant("", upstream.symbol)} = add({
 ${indent(joinCode(lines))}
 });
 `;
+  return from([id], block);
 }
 
-function emitOrigin({ symbol, name }: UpstreamIr): Code {
+function emitOrigin({ id, symbol, name }: UpstreamIr): Code {
   const line = code`export const ${constant("", symbol)} = add(${name});`;
-  if (line.text.length <= COLUMNS_MAX) return code`\n${line}\n`;
-  return code`\nexport const ${constant("", symbol)} = add(\n  ${name},\n);\n`;
+  const broken = code`export const ${constant("", symbol)} = add(\n  ${name},\n);`;
+  return from([id], code`\n${line.text.length <= COLUMNS_MAX ? line : broken}\n`);
 }
 
 /** How servers with https are verified, where that is not as it is by default. */
-function emitTrust({ tlsVerify, tlsCaPath }: UpstreamIr): Code[] {
-  const path = tlsCaPath === undefined ? [] : [property(new Name("tlsCaPath"), tlsCaPath, 1)];
-  return tlsVerify ? path : [code`tlsUnverified: true,`];
+function emitTrust({ id, tlsVerify, tlsCaPath }: UpstreamIr): Code[] {
+  if (!tlsVerify) return [from([id, "tls_verify"], code`tlsUnverified: true,`)];
+  if (tlsCaPath === undefined) return [];
+  return [from([id, "tls_ca_path"], property(new Name("tlsCaPath"), tlsCaPath, 1))];
 }
 
-function emitHealthCheck(check: HealthCheckIr): Code {
+function emitHealthCheck(id: string, check: HealthCheckIr): Code {
+  const of = (key: string, line: Code): Code => from([id, "health_check", key], line);
   const statuses = numberArray(check.healthyStatuses, "healthyStatuses: ".length, 2);
   const lines = [
-    code`intervalSecs: ${check.intervalSecs},`,
-    property(new Name("path"), check.path, 2),
-    code`timeoutSecs: ${check.timeoutSecs},`,
-    code`healthyStatuses: ${statuses},`,
-    code`unhealthyThreshold: ${check.unhealthyThreshold},`,
-    code`healthyThreshold: ${check.healthyThreshold},`,
+    of("interval_secs", code`intervalSecs: ${check.intervalSecs},`),
+    of("path", property(new Name("path"), check.path, 2)),
+    of("timeout_secs", code`timeoutSecs: ${check.timeoutSecs},`),
+    of("healthy_statuses", code`healthyStatuses: ${statuses},`),
+    of("unhealthy_threshold", code`unhealthyThreshold: ${check.unhealthyThreshold},`),
+    of("healthy_threshold", code`healthyThreshold: ${check.healthyThreshold},`),
   ];
-  return code`healthCheck: {\n${indent(joinCode(lines))}\n},`;
+  return from([id, "health_check"], code`healthCheck: {\n${indent(joinCode(lines))}\n},`);
 }

@@ -6,9 +6,11 @@ import {
   Code,
   code,
   escapeUnprintable,
+  from,
   indent,
   joinCode,
   type Name,
+  type Origin,
   type Printable,
 } from "./text.ts";
 
@@ -43,19 +45,23 @@ export function inlineObject(
 
 /**
  * An array of objects, one a line; a single one stays on the line of what stands before it, which
- * is `headLength` long, if it fits.
+ * is `headLength` long, if it fits. `originOf`: what an object that has lines of its own is made
+ * from.
  */
 export function objectArray(
   objects: readonly (readonly (readonly [Name, Printable])[])[],
   headLength: number,
   depth: number,
+  originOf: (index: number) => Origin,
 ): Code {
   if (objects.length === 1) {
     const only = inlineObject(objects[0]!, 0);
     const fits = depth * 2 + headLength + only.text.length + 3 <= COLUMNS_MAX;
     if (fits && !only.text.includes("\n")) return code`[${only}]`;
   }
-  const items = objects.map((object) => indent(code`${inlineObject(object, depth + 1)},`));
+  const items = objects.map((object, index) =>
+    from(originOf(index), indent(code`${inlineObject(object, depth + 1)},`)),
+  );
   return code`[\n${joinCode(items)}\n]`;
 }
 

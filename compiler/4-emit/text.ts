@@ -14,12 +14,28 @@ export class Name {
   }
 }
 
+/**
+ * What lines are made from: a table, as the IR calls it, and a key below it. The names of settings
+ * are those of the configuration, and an address in a list is named by its normal form.
+ */
+export type Origin = readonly [table: string, ...key: (string | number)[]];
+
+/** Lines of a text, both counted from 0 and included. */
+export interface OriginLines {
+  readonly first: number;
+  readonly last: number;
+  readonly origin: Origin;
+}
+
 /** Source text made by `code`, or joined from such. */
 export class Code {
   readonly text: string;
+  /** What its lines are made from, outer ones first: of two origins of a line, the inner counts. */
+  readonly origins: readonly OriginLines[];
 
-  constructor(text: string) {
+  constructor(text: string, origins: readonly OriginLines[] = []) {
     this.text = text;
+    this.origins = origins;
   }
 }
 
@@ -27,22 +43,55 @@ export type Printable = Name | Code | string | number | boolean;
 
 /** Source text: `Name` and `Code` are inserted as they are, everything else as a literal. */
 export function code(template: TemplateStringsArray, ...values: readonly Printable[]): Code {
-  let text = template[0]!;
-  for (const [index, value] of values.entries()) text += print(value) + template[index + 1]!;
-  return new Code(text);
+  return concatenated(
+    template.flatMap((text, index) => {
+      const value = values[index];
+      return value === undefined ? [text] : [text, value instanceof Code ? value : print(value)];
+    }),
+  );
 }
 
 /** Several lines or blocks as one text. */
 export function joinCode(parts: readonly Code[], separator = "\n"): Code {
-  return new Code(parts.map(({ text }) => text).join(separator));
+  return concatenated(parts.flatMap((part, index) => (index === 0 ? [part] : [separator, part])));
+}
+
+function concatenated(parts: readonly (Code | string)[]): Code {
+  const origins: OriginLines[] = [];
+  const texts: string[] = [];
+  let line = 0;
+  for (const part of parts) {
+    const text = part instanceof Code ? part.text : part;
+    if (part instanceof Code) {
+      for (const { first, last, origin } of part.origins) {
+        origins.push({ first: line + first, last: line + last, origin });
+      }
+    }
+    line += lineBreaks(text);
+    texts.push(text);
+  }
+  return new Code(texts.join(""), origins);
+}
+
+/** The same text, and what its lines are made from. */
+export function from(origin: Origin, { text, origins }: Code): Code {
+  if (text === "") return new Code(text);
+  const last = lineBreaks(text.endsWith("\n") ? text.slice(0, -1) : text);
+  return new Code(text, [{ first: 0, last, origin }, ...origins]);
+}
+
+function lineBreaks(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count++;
+  return count;
 }
 
 /** The same lines, `steps` times two columns further in. */
 export function indent(block: Code, steps = 1): Code {
-  return new Code(block.text.replace(/^(?=.)/gm, "  ".repeat(steps)));
+  return new Code(block.text.replace(/^(?=.)/gm, "  ".repeat(steps)), block.origins);
 }
 
-function print(value: Printable): string {
+function print(value: Exclude<Printable, Code>): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "number") return printNumber(value);
   return typeof value === "boolean" ? String(value) : value.text;
