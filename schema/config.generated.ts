@@ -217,7 +217,7 @@ export const routeDefaults = {
 export interface RouteWhen {
   /** What the target is called, by `zproxy explain`, in logs and in metrics; each name once in a route. Required. */
   readonly name: string;
-  /** The condition: `method`, `client`, `header("name")`, `query("name")` or `cookie("name")`, compared by `==`, `!=`, `in [...]` or `not in [...]`; the last three also by `starts_with`, `ends_with` or `contains`, or alone, when it is enough that they are there. Combined by `and`, `or`, `not` and brackets; texts stand in double or single quotes. Of several headers, parameters or cookies of a name, one that compares is enough; `!=` and `not in` mean that none does. Names of headers have no case; all else is compared byte by byte. Query parameters are compared decoded, as forms send them (`+` is a blank). Required. */
+  /** The condition: `method`, `client`, `header("name")`, `query("name")` or `cookie("name")`, compared by `==`, `!=`, `in [...]` or `not in [...]`; the last three also by `starts_with`, `ends_with` or `contains`, or alone, when it is enough that they are there. Combined by `and`, `or`, `not` and brackets; texts stand in double or single quotes. Of several headers, parameters or cookies of a name, one that compares is enough; `!=` and `not in` mean that none does. Names of headers have no case; all else is compared byte by byte. Query parameters are compared decoded, as forms send them (`+` is a blank). At most 256 comparisons; a list of clients counts as one. Required. */
   readonly if: string;
   /** `"File"` serves a file or a directory; `"Proxy"` passes requests on. Default `"File"`. */
   readonly type?: "File" | "Proxy";

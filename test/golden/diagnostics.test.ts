@@ -24,11 +24,15 @@ const WHOLE = ["odd-text", "original-example", "ten-mistakes"];
 const UNPRINTABLE: readonly Code[] = [
   "toml/control-character", // the character would be invisible
   "toml/too-deep", // 65 brackets say less than three
+  "when/too-many-comparisons", // 257 texts say less than two
 ];
+
+const TEXTS = Array.from({ length: 257 }, (_, at) => `"beta-${at + 1}"`);
 
 /** What such examples stand for. */
 const WRITTEN_OUT: readonly (readonly [part: string, meant: string])[] = [
   ["\\u0001", "\u0001"],
+  ['"beta-1", "beta-2", and so on', TEXTS.join(", ")],
   ["[[[[[[[[ and so on ]]]]]]]]", "[".repeat(65) + "]".repeat(65)],
 ];
 
@@ -93,7 +97,7 @@ for (const code of UNPRINTABLE) {
     const { example } = registry[code];
     const [part, meant] = WRITTEN_OUT.find(([it]) => example.includes(it))!;
     const { diagnostics } = checkSource({ path: "", text: example.replace(part, meant) });
-    assert.equal(diagnostics[0]?.code, code);
+    assert.ok(diagnostics.some((it) => it.code === code));
   });
 }
 

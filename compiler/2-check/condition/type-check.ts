@@ -43,6 +43,9 @@ const OPERATORS = ["==", "!=", "in", "not in", "starts_with", "ends_with", "cont
 /** What may stand between a method or a client and its value. */
 const EXACT = ["==", "!=", "in", "not in"];
 
+/** What a request may have to be compared with, one after the other. */
+const COMPARISONS_MAX = 256;
+
 /** RFC 9110 section 5.6.2, RFC 6265 section 4.1.1. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
@@ -66,7 +69,20 @@ export function readCondition(text: string, tell: Tell): Condition | undefined {
     tell("when/syntax", parse.mistake, { detail }, { hint });
     return undefined;
   }
+  const comparisons = comparisonsIn(parse.tree);
+  if (comparisons > COMPARISONS_MAX) {
+    const place = { start: 0, end: text.length };
+    tell("when/too-many-comparisons", place, { count: comparisons, max: COMPARISONS_MAX });
+    return undefined;
+  }
   return readTree(parse.tree, tell);
+}
+
+/** A list of clients is searched, so it is one comparison; other lists are one for each text. */
+function comparisonsIn(tree: Tree): number {
+  if (tree.kind === "not") return comparisonsIn(tree.part);
+  if (tree.kind !== "test") return tree.parts.reduce((sum, part) => sum + comparisonsIn(part), 0);
+  return tree.subject.text === "client" ? 1 : Math.max(1, tree.comparison?.values.length ?? 1);
 }
 
 function readTree(tree: Tree, tell: Tell): Condition | undefined {

@@ -146,6 +146,19 @@ export const whenCodes = {
     remedy: "The target for what is left belongs into the route itself.",
     corrected: example("'method == \"GET\"'"),
   }),
+  "when/too-many-comparisons": entry<{ count: number; max: number }>({
+    severity: "error",
+    message: ({ count, max }) => `the condition makes ${count} comparisons, more than ${max}`,
+    hint: () => "compare what the texts have in common, or use several targets",
+    meaning:
+      "A request that meets none of them is compared with each text of the condition, one after " +
+      "the other. A list behind `client` is searched, and counts as one.",
+    example: example('\'cookie("user") in ["beta-1", "beta-2", and so on]\''),
+    remedy:
+      "Compare what the texts have in common, with `starts_with` for example, or give the target " +
+      "a second condition under another name. Long lists are better kept by the server behind.",
+    corrected: example('\'cookie("user") starts_with "beta-"\''),
+  }),
   "when/too-many-cases": entry({
     severity: "warning",
     message: () => "the conditions have too many cases to find out whether each can be met",
