@@ -50,71 +50,127 @@ export class TooManyCases extends Error {}
 
 const CASES_MAX = 20_000;
 
+/** Things one on another. What lies below is shared, so that an alternative costs what it adds. */
+type Stack<T> = { readonly top: T; readonly below: Stack<T> } | undefined;
+
+function push<T>(things: readonly T[], below: Stack<T>): Stack<T> {
+  return things.reduceRight<Stack<T>>((stack, top) => ({ top, below: stack }), below);
+}
+
+function some<T>(stack: Stack<T>, holds: (thing: T) => boolean): boolean {
+  for (let at = stack; at !== undefined; at = at.below) if (holds(at.top)) return true;
+  return false;
+}
+
+/** From the lowest on. */
+function unstack<T>(stack: Stack<T>): T[] {
+  const things: T[] = [];
+  for (let at = stack; at !== undefined; at = at.below) things.push(at.top);
+  return things.reverse();
+}
+
+/** Facts while they are found out. */
+interface Known extends Pick<Facts, "clients" | "methods"> {
+  readonly present: Stack<TextFact>;
+  readonly absent: Stack<TextFact>;
+}
+
+/** What is left to be met. Choices come last: the fewer cases are left when one is taken apart. */
+interface Goals {
+  readonly tests: Stack<Condition>;
+  readonly choices: Stack<Condition>;
+}
+
 /** What a request that meets all of `conditions` is like, besides `known`; undefined: none does. */
 export function solve(
   conditions: readonly Condition[],
   known: Facts = NO_FACTS,
 ): Facts | undefined {
-  const budget = { cases: CASES_MAX };
-  // Tests first: the fewer cases are left when an "or" is taken apart.
-  return satisfy(conditions.map((it) => pushNotsDown(it)).sort(byChoices), known, budget);
+  const goals = conditions.map((it) => pushNotsDown(it));
+  const start = {
+    ...known,
+    present: push(known.present.toReversed(), undefined),
+    absent: push(known.absent.toReversed(), undefined),
+  };
+  const found = satisfy(withGoals(goals, { tests: undefined, choices: undefined }), start, {
+    cases: CASES_MAX,
+  });
+  if (found === undefined) return undefined;
+  return { ...found, present: unstack(found.present), absent: unstack(found.absent) };
 }
 
-function byChoices(a: Condition, b: Condition): number {
-  return Number(a.kind === "or") - Number(b.kind === "or");
+function withGoals(conditions: readonly Condition[], { tests, choices }: Goals): Goals {
+  return {
+    tests: push(
+      conditions.filter(({ kind }) => kind !== "or"),
+      tests,
+    ),
+    choices: push(
+      conditions.filter(({ kind }) => kind === "or"),
+      choices,
+    ),
+  };
 }
 
-function satisfy(
-  goals: readonly Condition[],
-  known: Facts,
-  budget: { cases: number },
-): Facts | undefined {
-  if (budget.cases-- === 0) throw new TooManyCases();
-  const [goal, ...rest] = goals;
-  if (goal === undefined) return known;
-  if (goal.kind === "and") return satisfy([...goal.parts, ...rest].sort(byChoices), known, budget);
-  if (goal.kind === "or") {
-    for (const part of goal.parts) {
-      const found = satisfy([part, ...rest], known, budget);
+function satisfy(start: Goals, facts: Known, budget: { cases: number }): Known | undefined {
+  let goals = start;
+  let known = facts;
+  for (;;) {
+    if (budget.cases-- === 0) throw new TooManyCases();
+    const { tests, choices } = goals;
+    const next = tests ?? choices;
+    if (next === undefined) return known;
+    const goal = next.top;
+    goals = tests === undefined ? { tests, choices: next.below } : { tests: next.below, choices };
+    if (goal.kind === "and") {
+      goals = withGoals(goal.parts, goals);
+      continue;
+    }
+    if (goal.kind === "or") {
+      for (const part of goal.parts) {
+        const found = satisfy(withGoals([part], goals), known, budget);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    }
+    const cases = goal.kind === "not" ? without(goal.part as Test, known) : withTest(goal, known);
+    // Mostly there is one, and no call for each keeps the stack as it is.
+    for (const other of cases.slice(0, -1)) {
+      const found = satisfy(goals, other, budget);
       if (found !== undefined) return found;
     }
-    return undefined;
+    if (cases.length === 0) return undefined;
+    known = cases.at(-1)!;
   }
-  const cases = goal.kind === "not" ? without(goal.part as Test, known) : withTest(goal, known);
-  for (const facts of cases) {
-    const found = satisfy(rest, facts, budget);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** What is known once a test holds: one case for each of its texts. */
-function withTest(test: Test, known: Facts): Facts[] {
+function withTest(test: Test, known: Known): Known[] {
   if (test.kind === "method") {
     return withMethods(intersectMethods(known.methods, theseMethods(test.methods)), known);
   }
   if (test.kind === "client") return withClients(intersect(known.clients, clientsOf(test)), known);
   return factsOf(test).flatMap((fact) => {
-    if (known.absent.some((it) => implies(fact, it))) return [];
-    return [{ ...known, present: [...known.present, fact] }];
+    if (some(known.absent, (it) => implies(fact, it))) return [];
+    return [{ ...known, present: push([fact], known.present) }];
   });
 }
 
-function without(test: Test, known: Facts): Facts[] {
+function without(test: Test, known: Known): Known[] {
   if (test.kind === "method") {
     return withMethods(subtractMethods(known.methods, theseMethods(test.methods)), known);
   }
   if (test.kind === "client") return withClients(subtract(known.clients, clientsOf(test)), known);
   const facts = factsOf(test);
-  if (known.present.some((it) => facts.some((fact) => implies(it, fact)))) return [];
-  return [{ ...known, absent: [...known.absent, ...facts] }];
+  if (some(known.present, (it) => facts.some((fact) => implies(it, fact)))) return [];
+  return [{ ...known, absent: push(facts.toReversed(), known.absent) }];
 }
 
-function withMethods(methods: MethodSet, known: Facts): Facts[] {
+function withMethods(methods: MethodSet, known: Known): Known[] {
   return isEmpty(methods) ? [] : [{ ...known, methods }];
 }
 
-function withClients(clients: AddressSet, known: Facts): Facts[] {
+function withClients(clients: AddressSet, known: Known): Known[] {
   return clients.length === 0 ? [] : [{ ...known, clients }];
 }
 
