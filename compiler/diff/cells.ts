@@ -9,7 +9,7 @@ import {
   TooManyCases,
 } from "../2-check/condition/solve.ts";
 import { parseRange } from "../2-check/values/address-range.ts";
-import { type Condition, printCondition, pushNotsDown } from "../ir/condition.ts";
+import { type Condition, printCondition, pushNotsDown, testsOf } from "../ir/condition.ts";
 import type { RouteIr, TargetIr } from "../ir/ir.ts";
 import { hasMethod, isEmpty, pickMethod } from "../ir/method-set.ts";
 import { anyOf, has } from "./address-set.ts";
@@ -27,8 +27,8 @@ export interface Cell {
 /** The guard of a region that no condition cuts. */
 export const EVERYTHING: Guard = { conditions: [], text: "" };
 
-/** Of two routes with more pairs of targets, each pair would have to be solved for by itself. */
-const CELLS_MAX = 4096;
+/** Each pair of targets is solved for by itself, and its tests are looked at beside each other. */
+const WORK_MAX = 2 ** 24;
 
 /**
  * None for two routes that choose alike among the same targets. Throws `TooManyCases` for
@@ -39,7 +39,7 @@ export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
   if (before.when.length + after.when.length === 0) {
     return [{ before, after, keys: [before.key, after.key], guard: EVERYTHING }];
   }
-  if ((before.when.length + 1) * (after.when.length + 1) > CELLS_MAX) throw new TooManyCases();
+  if (workOf(before, after) > WORK_MAX) throw new TooManyCases();
   return choicesOf(before).flatMap((old) =>
     choicesOf(after).flatMap((young) => {
       const conditions = [...old.conditions, ...young.conditions];
@@ -52,6 +52,11 @@ export function cellsOf(before: RouteIr, after: RouteIr): Cell[] {
       return [{ ...cell, guard: guardOf(conditions) }];
     }),
   );
+}
+
+function workOf(before: RouteIr, after: RouteIr): number {
+  const tests = [...before.when, ...after.when].flatMap(({ condition }) => testsOf(condition));
+  return (before.when.length + 1) * (after.when.length + 1) * tests.length ** 2;
 }
 
 /** Equal for routes that choose alike among the same targets. */

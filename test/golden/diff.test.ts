@@ -73,23 +73,51 @@ test("a unified diff makes the new text out of the old one", () =>
     }
   }));
 
+async function side(targets: string): Promise<ComparedSide> {
+  const head = '[server]\nlisten = "0.0.0.0:80"\n[host_routes.a]\npath = "/srv"\n';
+  const { files, ir, checked } = compile({ path: "config.toml", text: head + targets });
+  assert.ok(ir !== undefined && checked !== undefined);
+  const probe = await loadProbe(files, process.cwd());
+  return { name: "side", ir, probe, config: checked.config, files };
+}
+
+function target(at: number, condition: string, path: string): string {
+  return `[[host_routes.a.when]]\nname = "t${at}"\nif = '${condition}'\npath = "${path}"\n`;
+}
+
+const TOO_MANY = {
+  key: "host_routes.a.when",
+  mark: "wider",
+  before: "conditions",
+  after: "too many cases to be compared",
+};
+
 test("hundreds of conditions are compared where they stay, and told where one changes", async () => {
-  const side = async (last: string): Promise<ComparedSide> => {
-    const target = (at: number, path: string) =>
-      `[[host_routes.a.when]]\nname = "t${at}"\nif = 'header("x") == "${at}"'\npath = "${path}"\n`;
-    const targets = Array.from({ length: 100 }, (_, at) => target(at, `/srv/${at}`));
-    const head = '[server]\nlisten = "0.0.0.0:80"\n[host_routes.a]\npath = "/srv"\n';
-    const text = head + targets.join("") + target(100, last);
-    const { files, ir, checked } = compile({ path: "config.toml", text });
-    assert.ok(ir !== undefined && checked !== undefined);
-    const probe = await loadProbe(files, process.cwd());
-    return { name: last, ir, probe, config: checked.config, files };
-  };
-  const [one, two] = [await side("/srv/one"), await side("/srv/two")];
+  const targets = Array.from({ length: 100 }, (_, at) =>
+    target(at, `header("x") == "${at}"`, `/srv/${at}`),
+  );
+  const last = (path: string) => target(100, 'header("x") == "100"', path);
+  const one = await side(targets.join("") + last("/srv/one"));
+  const two = await side(targets.join("") + last("/srv/two"));
   assert.deepEqual(compare(one, one).settings, []);
   const { changes, settings } = compare(one, two);
   assert.deepEqual(changes, []);
-  const after = "too many cases to be compared";
-  const told = { key: "host_routes.a.when", mark: "wider", before: "conditions", after };
-  assert.deepEqual(settings, [told]);
+  assert.deepEqual(settings, [TOO_MANY]);
+});
+
+test("one condition of hundreds of tests is compared, several are not", async () => {
+  const long = (at: number, value: string) => {
+    const tests = Array.from({ length: 255 }, (_, it) => `header("x${it}") == "${at}"`);
+    return target(at, `${tests.join(" or ")} or header("y") == "${value}"`, "/other");
+  };
+  const one = compare(await side(long(0, "a")), await side(long(0, "b")));
+  assert.deepEqual(one.settings, []);
+  assert.deepEqual(
+    one.changes.map(({ witness }) => witness.headers),
+    [[["y", "a"]], [["y", "b"]]],
+  );
+  const many = (value: string) => Array.from({ length: 8 }, (_, at) => long(at, value)).join("");
+  const { changes, settings } = compare(await side(many("a")), await side(many("b")));
+  assert.deepEqual(changes, []);
+  assert.deepEqual(settings, [TOO_MANY]);
 });
