@@ -2,7 +2,7 @@
 
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { type SchemaNode, typesOf } from "../../schema/schema-node.ts";
-import { type KeyPath, printKey, printKeyPath } from "../1-read/key-path.ts";
+import { printKey, printKeyPath } from "../1-read/key-path.ts";
 import type { Locator } from "../1-read/locator.ts";
 import type { Extra, Report } from "../diagnostics/report.ts";
 import { nearestName } from "../diagnostics/suggestion.ts";
@@ -32,9 +32,15 @@ export function describeSchemaError(error: SchemaError, locator: Locator, report
   describe(error, locator, report);
 }
 
-/** How a table is called in a message. */
-function tableName(path: KeyPath): string {
-  return path.length === 0 ? "the configuration" : printKeyPath(path);
+/** How the table that an error is about is called in a message. */
+function tableName({ path, node }: SchemaError): string {
+  if (path.length > 0) return printKeyPath(path);
+  return isTestFile(node) ? "the test file" : "the configuration";
+}
+
+/** Of the two documents that are checked, the one without settings. */
+function isTestFile(root: SchemaNode): boolean {
+  return !Object.hasOwn(root.properties ?? {}, "server");
 }
 
 function describeUnknownKey(error: SchemaError, locator: Locator, report: Report): void {
@@ -45,9 +51,9 @@ function describeUnknownKey(error: SchemaError, locator: Locator, report: Report
   if (host !== undefined) return report.add("route/unquoted-host", span, host);
   const known = Object.keys(error.node.properties ?? {});
   const near = nearestName(key, known);
-  const params = { key: printKey(key), table: tableName(error.path) };
+  const params = { key: printKey(key), table: tableName(error) };
   if (near === undefined) {
-    const home = homeOf(key, error.path);
+    const home = homeOf(key, error);
     const hint = home ?? `remove it, or use one of ${known.join(", ")}`;
     return report.add("schema/unknown-key", span, params, { hint });
   }
@@ -58,7 +64,10 @@ function describeUnknownKey(error: SchemaError, locator: Locator, report: Report
 }
 
 /** A hint for a key that exists, but in another table. */
-function homeOf(key: string, path: KeyPath): string | undefined {
+function homeOf(key: string, { path, node }: SchemaError): string | undefined {
+  if (path.length === 0 && isTestFile(node)) {
+    return "remove it: the file holds [[tests]] and nothing else";
+  }
   const root = schema as SchemaNode;
   const inRoute = path[0] === "host_routes" || path[0] === "path_routes";
   const has = (name: string): boolean =>
@@ -76,7 +85,7 @@ function homeOf(key: string, path: KeyPath): string | undefined {
 
 function describeMissingKey(error: SchemaError, locator: Locator, report: Report): void {
   const key = String(error.params.missingProperty);
-  const params = { key, table: tableName(error.path) };
+  const params = { key, table: tableName(error) };
   const span = error.path.length === 0 ? { start: 0, end: 0 } : locator.key(error.path);
   report.add("schema/missing-key", span, params, { hint: exampleOf(key) });
 }
@@ -88,6 +97,7 @@ function exampleOf(key: string): string {
     listen: 'add listen = "0.0.0.0:8080"',
     servers: 'add servers = ["http://host:port"]',
     url: 'add url = "http://host:port"',
+    tests: 'add [[tests]] with request = "GET http://host/path"',
   };
   return examples[key] ?? `add ${key}`;
 }
