@@ -20,8 +20,12 @@ import {
 import { printText } from "./toml-value.ts";
 
 /** Headers of all tables, for a line that has nothing yet. */
-export function completeNewHeader(span: Span, { snippets }: CompletionOptions): Choice[] {
-  return headerForms().map(({ label, text, node }) => ({
+export function completeNewHeader(
+  { schema }: ConfigDocument,
+  span: Span,
+  { snippets }: CompletionOptions,
+): Choice[] {
+  return headerForms(schema).map(({ label, text, node }) => ({
     label,
     kind: "table",
     span,
@@ -40,7 +44,7 @@ interface HeaderForm {
 }
 
 /** Every header that the schema allows, with places for the names that people choose. */
-function headerForms(): HeaderForm[] {
+function headerForms(schema: SchemaNode): HeaderForm[] {
   const forms: HeaderForm[] = [];
   const visit = (node: SchemaNode, steps: readonly string[], depth: number): void => {
     const brackets = isTableArray(node) ? ["[[", "]]"] : ["[", "]"];
@@ -59,7 +63,7 @@ function headerForms(): HeaderForm[] {
       if (isTable(target) || isTableArray(target)) visit(target, [...steps, key], depth + 1);
     }
   };
-  visit(SCHEMA, [], 0);
+  visit(schema, [], 0);
   return forms;
 }
 
@@ -75,7 +79,7 @@ export function completeHeader(
   document: ConfigDocument,
   { table, part, header }: Cursor & { kind: "header" },
 ): Choice[] {
-  const node = schemaAt(table);
+  const node = schemaAt(table, document.schema);
   const span = part.span;
   if (hasFreeNames(node)) {
     return knownNames(document, table, span).map((name) => ({
@@ -86,7 +90,7 @@ export function completeHeader(
     }));
   }
   const wanted = header.kind === "array-item" ? holdsTableArray : holdsTable;
-  return keysAt(table)
+  return keysAt(table, document.schema)
     .filter(([, child]) => wanted(child))
     .map(([key, child]) => ({
       label: key,

@@ -31,7 +31,7 @@ export function completeValue(
   offset: number,
   options: CompletionOptions,
 ): Choice[] {
-  const node = schemaAt(cursor.path);
+  const node = schemaAt(cursor.path, document.schema);
   if (node === undefined) return [];
   // An edit that a completion makes has to stay in its line.
   if (document.slice(cursor.span).includes("\n")) return [];

@@ -42,7 +42,9 @@ export function completionsAt(
     return completeValue(document, cursor, document.offset(position), options);
   }
   const keys = completeKey(document, cursor, options);
-  return cursor.startsLine ? [...keys, ...completeNewHeader(cursor.part.span, options)] : keys;
+  return cursor.startsLine
+    ? [...keys, ...completeNewHeader(document, cursor.part.span, options)]
+    : keys;
 }
 
 /** The keys that the table does not have yet. */
@@ -53,7 +55,7 @@ function completeKey(
 ): Choice[] {
   const { table, part, assigned } = cursor;
   const written = new Set(document.outline.locator.keysOf(table));
-  return keysAt(table)
+  return keysAt(table, document.schema)
     .filter(([key, node]) => key === part.name || !written.has(key) || isTable(node))
     .filter(([, node]) => !(table.length === 0 && isTable(node)))
     .map(([key, node]) => {

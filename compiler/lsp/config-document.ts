@@ -2,6 +2,7 @@
 // once, and only when somebody asks.
 
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { SchemaNode } from "../../schema/schema-node.ts";
 import { checkSource } from "../2-check/check.ts";
 import { checkTestFile } from "../2-check/check-test-file.ts";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
@@ -9,7 +10,7 @@ import type { Span } from "../diagnostics/span.ts";
 import { nearestName } from "../diagnostics/suggestion.ts";
 import { type Cursor, cursorAt } from "./cursor.ts";
 import { Outline } from "./outline.ts";
-import { SCHEMA } from "./schema-path.ts";
+import { SCHEMA, TEST_FILE_SCHEMA } from "./schema-path.ts";
 
 /** Lines and columns from 0, columns in UTF-16 code units, as the protocol has them. */
 export interface Position {
@@ -50,6 +51,11 @@ export class ConfigDocument {
     this.uri = document.uri;
     this.version = document.version;
     this.text = document.getText();
+  }
+
+  /** What may be written in it. */
+  get schema(): SchemaNode {
+    return isTestFile(this.uri) ? TEST_FILE_SCHEMA : SCHEMA;
   }
 
   get outline(): Outline {

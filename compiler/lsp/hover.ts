@@ -42,7 +42,7 @@ function describeCursor(document: ConfigDocument, cursor: Cursor): string | unde
   if (spanOf(cursor).end === spanOf(cursor).start) return undefined;
   if (cursor.kind === "value") return describeWritten(document, cursor.path, cursor.span);
   const { path, table, part } = cursor;
-  const node = schemaAt(path);
+  const node = schemaAt(path, document.schema);
   if (node === undefined) return undefined;
   const name = hasFreeNames(schemaAt(table)) ? printKeyPath(path) : part.name;
   return describeKey(name, node, isRequired(path));
@@ -57,7 +57,7 @@ function describeWritten(document: ConfigDocument, path: KeyPath, span: Span): s
     const lines = [document.slice(header), `servers = ${document.slice(servers)}`];
     return ["```toml", ...lines, "```"].join("\n");
   }
-  const node = schemaAt(path);
+  const node = schemaAt(path, document.schema);
   if (node === undefined) return undefined;
   const value = textOf(document.text, span);
   const meaning = value === undefined ? undefined : describeValue(node, value);

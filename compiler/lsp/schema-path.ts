@@ -2,13 +2,17 @@
 
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { resolveNode, type SchemaNode, typesOf } from "../../schema/schema-node.ts";
+import { testFileSchema } from "../../schema/test-file.ts";
 import type { KeyPath } from "../1-read/key-path.ts";
 
 export const SCHEMA = schema as SchemaNode;
 
+/** Of a file of tests. Its definitions are among those of `SCHEMA`. */
+export const TEST_FILE_SCHEMA = testFileSchema(SCHEMA);
+
 /** The schema of the value at a path, or undefined where the schema knows no such key. */
-export function schemaAt(path: KeyPath): SchemaNode | undefined {
-  let node: SchemaNode | undefined = SCHEMA;
+export function schemaAt(path: KeyPath, root = SCHEMA): SchemaNode | undefined {
+  let node: SchemaNode | undefined = root;
   for (const step of path) {
     if (node === undefined) return undefined;
     node = typeof step === "number" ? node.items : propertyOf(node, step);
@@ -18,8 +22,8 @@ export function schemaAt(path: KeyPath): SchemaNode | undefined {
 }
 
 /** The keys that a table may have by name, in the order of the schema. */
-export function keysAt(path: KeyPath): [key: string, node: SchemaNode][] {
-  const properties = Object.entries(schemaAt(path)?.properties ?? {});
+export function keysAt(path: KeyPath, root = SCHEMA): [key: string, node: SchemaNode][] {
+  const properties = Object.entries(schemaAt(path, root)?.properties ?? {});
   return properties.map(([key, node]) => [key, resolveNode(SCHEMA, node)]);
 }
 

@@ -147,7 +147,8 @@ test("several documents are kept apart", async () => {
 
 test("a file of tests is held against the configuration beside it", async () => {
   const uri = URI.replace(/config\.toml$/, "config.test.toml");
-  const text = `[[tests]]
+  const text = `listen = "127.0.0.1:80"
+[[tests]]
 request = "GET http://example.com/api/x"
 expect = { upstream = "app" }
 server = 1
@@ -160,10 +161,30 @@ server = 1
     assert.deepEqual(
       found.map(({ code, range }) => [code, sliceOf(text, range)]),
       [
+        ["schema/unknown-key", "listen"],
         ["test/unknown-upstream", '"app"'],
         ["schema/unknown-key", "server"],
       ],
     );
+    assert.equal(
+      found[0]!.message,
+      "the test file has no key listen\nhint: remove it: the file holds [[tests]] and nothing else",
+    );
+    const labelsAt = async (source: string, version: number): Promise<string[]> => {
+      const { text: shown, position } = marked(source);
+      client.change(uri, version, [{ text: shown }]);
+      const at = { textDocument: { uri }, position };
+      const items = (await client.request("textDocument/completion", at)) as LspItem[];
+      return items.map(({ label }) => label);
+    };
+    const begun = await labelsAt('[[tests]]\nname = "a"\n|', 2);
+    assert.ok(begun.includes("request"));
+    assert.deepEqual(
+      begun.filter((label) => label.startsWith("[")),
+      ["[[tests]]", "[tests.expect]"],
+    );
+    assert.deepEqual(await labelsAt("[[|", 3), ["tests"]);
+    assert.deepEqual(await labelsAt("[server]\n|", 4), ["[[tests]]", "[tests.expect]"]);
   });
 });
 
