@@ -132,9 +132,22 @@ export class LanguageServer {
     }
   }
 
+  /**
+   * Nobody waits for an answer here, so what is thrown would end the process: a mistake in this
+   * program is told, and all else goes on.
+   */
   #check(uri: string): void {
     clearTimeout(this.#waiting.get(uri));
     this.#waiting.delete(uri);
+    try {
+      this.#tell(uri);
+    } catch (error) {
+      const trace = error instanceof Error ? error.stack : String(error);
+      this.#connection.console.error(`zproxy could not check ${uri}: ${trace}`);
+    }
+  }
+
+  #tell(uri: string): void {
     const document = this.#document(uri);
     if (document === undefined) return;
     const diagnostics = document.diagnostics.map((it) =>
