@@ -279,7 +279,9 @@ function finishResponse(loop: EventLoop, connection: Connection, peer: Connectio
   connection.peer = null;
   peer.peer = null;
   peer.responseState = RESPONSE_NONE;
-  const quiet = !peer.sending && peer.segmentCount === 0 && !peer.inputEnded;
+  // What has come early is its end, or an answer to nothing: it must not be one to the next request.
+  const ended = peer.inputEnded || peer.earlyCount > 0;
+  const quiet = !peer.sending && peer.segmentCount === 0 && !ended;
   if (peer.keepAlive && requestWhole && quiet) {
     upstream.release(loop, peer, route);
   } else {

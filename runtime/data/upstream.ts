@@ -14,6 +14,7 @@ import {
 import { NO_SERVER } from "./balance.ts";
 import { BUFFER_NONE } from "./buffers.ts";
 import { copyWithin } from "./bytes.ts";
+import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import {
   type Connection,
@@ -353,6 +354,7 @@ function copyRequest(loop: EventLoop, connection: Connection, peer: Connection):
 /** Puts an upstream connection into its server's pool, on the terms of the route that used it. */
 export function release(loop: EventLoop, peer: Connection, route: Route): void {
   const server = peer.server!;
+  check(peer.earlyCount === 0);
   endCount(loop, peer);
   if (
     loop.retiring ||
