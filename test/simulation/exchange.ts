@@ -182,6 +182,8 @@ export class RunHistory {
   /** Upstreams have refused connections, or let them hang. */
   refused = false;
   unreachable = false;
+  /** The name of some server has one address, so that there may be no other one to ask. */
+  alone = false;
   /**
    * Upstreams have ended connections without a word: until then a request may be lost on one, in
    * virtual microseconds.
@@ -200,7 +202,8 @@ export function allowsError(exchange: Exchange, history: RunHistory, status: num
   const stale = exchange.startedAt <= history.staleUntil && !exchange.isRepeatable;
   switch (status) {
     case 502:
-      if (exchange.dropped && history.unreachable) return true; // there was no other left
+      // There was no other left.
+      if (exchange.dropped && (history.unreachable || history.alone)) return true;
       return exchange.failed || history.refused || stale;
     case 504:
       return exchange.stalled || history.unreachable;

@@ -257,6 +257,7 @@ export class Run {
       const literals = ADDRESSES.filter((_, bit) => (chosen >> bit) & 1);
       this.history.trace?.(`the addresses of ${server.authority} are ${literals.join(" ")}`);
       world.setAddresses(server, literals);
+      if (literals.length === 1) this.history.alone = true;
       for (const upstream of this.upstreams)
         if (upstream.port === server.port && !literals.includes(upstream.address)) upstream.leave();
     }
