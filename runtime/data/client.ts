@@ -204,7 +204,8 @@ function closeAfterSending(loop: EventLoop, connection: Connection): void {
 
 /** All is sent and the connection is to end. */
 function finish(loop: EventLoop, connection: Connection): void {
-  if (connection.inputEnded || !(connection.linger || connection.hasInput)) {
+  const sendsOn = connection.hasInput || connection.earlyCount > 0;
+  if (connection.inputEnded || !(connection.linger || sendsOn)) {
     closeQuiet(loop, connection);
     return;
   }
@@ -319,7 +320,8 @@ export function drain(loop: EventLoop, connection: Connection): void {
     connection.requestState === REQUEST_HEAD &&
     connection.responseState === RESPONSE_NONE &&
     connection.headStartedTick < 0 &&
-    !connection.hasInput;
+    !connection.hasInput &&
+    connection.earlyCount === 0;
   if (!idle || (TLS && loop.tls?.isShaking(connection))) return;
   connection.linger = connection.segmentCount > 0; // its next request may cross with its answer
   closeAfterSending(loop, connection);
