@@ -12,6 +12,7 @@ import { Route } from "zproxy/runtime/data/route.ts";
 import { serverStateBytes } from "zproxy/runtime/data/server-state.ts";
 import { Server, UpstreamGroup } from "zproxy/runtime/data/upstream-server.ts";
 import { REQUESTS_MAX, warmUp } from "zproxy/runtime/data/warm-up.ts";
+import { proxyRoute, serverSection } from "../lib/config.ts";
 import { loadProgram } from "../lib/generated-program.ts";
 
 const FOLDER = "test/golden/compile";
@@ -55,3 +56,12 @@ for (const name of readdirSync(FOLDER)) {
       assert.ok(answers.callCount() > 0, "answers of upstreams");
   });
 }
+
+test("ten thousand routes leave time for requests", async () => {
+  const text = serverSection() + proxyRoute("/", "http://127.0.0.1:9001");
+  const program = await loadProgram(compile({ path: "config.toml", text }).files);
+  const upstreams = Array.from({ length: 10_000 }, () => program.upstreams[0]!);
+  const routes = upstreams.map((_, upstream) => ({ ...program.routes[0]!, upstream }));
+  const many = { ...program, routes, upstreams };
+  assert.ok(warmUp(many, routesOf(many), 15) > 0);
+});
