@@ -13,7 +13,12 @@ import { BalanceMemory } from "zproxy/runtime/control/balance-memory.ts";
 import type { Program } from "zproxy/runtime/data/api.ts";
 import { arenaBytes, type BufferCounts } from "zproxy/runtime/data/buffers.ts";
 import { ByteMap } from "zproxy/runtime/data/byte-map.ts";
-import { ConnectionTable } from "zproxy/runtime/data/connection.ts";
+import {
+  ConnectionTable,
+  REQUEST_BODY,
+  RESPONSE_BODY,
+  ROLE_CLIENT,
+} from "zproxy/runtime/data/connection.ts";
 import { ConnectionLimit } from "zproxy/runtime/data/connection-limit.ts";
 import { EventLoop } from "zproxy/runtime/data/event-loop.ts";
 import { READY_BYTES_MAX } from "zproxy/runtime/data/file-entry.ts";
@@ -209,13 +214,26 @@ export class World {
     // What comes early lies in the group of armed receives.
     if (buffers.inUse > table.inUse * BUFFERS_PER_SLOT_MAX + this.settings.counts.multishot)
       throw new Violation(`${buffers.inUse} buffers in use by ${table.inUse} connections`);
-    for (const { slot, multishot, earlyCount } of table.list) {
-      if (multishot === MULTISHOT_ARMED && earlyCount > 1)
-        throw new Violation(`slot ${slot} is sent ${earlyCount} buffers ahead, and takes more`);
-    }
+    this.expectArmed();
+    if (timeoutMs > 0 && this.loop.sockets.multishot.isDue)
+      throw new Violation("it waits, with what somebody has asked for at hand");
     const result = this.kernel.enter(toSubmit, minComplete, timeoutMs);
     this.tickClock();
     return result;
+  }
+
+  /** Receives stay armed for short messages, and for those who keep up with them. */
+  private expectArmed(): void {
+    for (const connection of this.table.list) {
+      const { slot, multishot, earlyCount, receiving, requestState, responseState } = connection;
+      if (multishot !== MULTISHOT_ARMED || connection.closing) continue;
+      if (earlyCount > 1)
+        throw new Violation(`slot ${slot} is sent ${earlyCount} buffers ahead, and takes more`);
+      const isClient = connection.role === ROLE_CLIENT;
+      const inBody = isClient ? requestState === REQUEST_BODY : responseState === RESPONSE_BODY;
+      if (receiving && inBody)
+        throw new Violation(`slot ${slot} receives a body on an armed receive`);
+    }
   }
 
   private tickClock(): void {
