@@ -198,7 +198,9 @@ export class ClientActor implements Actor {
       });
       return;
     }
-    if (this.done && wire.readable && !this.broke && this.answered === this.exchanges.length)
+    // One that is refused at the limit is told so before it asks: with a text, though it be a HEAD.
+    const ended = this.done && !this.broke && this.history.excuse !== "limit";
+    if (ended && wire.readable && this.answered === this.exchanges.length)
       throw new Violation(`${this.name}: bytes behind the last answer`);
     if (wire.atEnd && !this.done) this.onEnd();
   }
