@@ -53,3 +53,18 @@ test("a client that goes on sending gets its last answer", async () => {
     assert.equal(client.ending, "end", `seed ${seed}`);
   }
 });
+
+test("a client that has sent ahead of its turn leaves at a reload", async () => {
+  const program = await loadHandPlayed(serverSection() + proxyRoute("/p", "http://127.0.0.1:9001"));
+  const played = new HandPlayed({ program });
+  const { client, upstreams, world } = played;
+  client.send(request("GET /p"));
+  played.at(10, () => upstreams[0]!.send(OK));
+  played.at(20, () => client.send(request("GET /p")));
+  played.at(22, () => client.send(request("GET /none"))); // its receive is armed, and nobody asks
+  played.onLoopAt(30, () => world.loop.retire(true));
+  played.at(40, () => upstreams[0]!.send(OK));
+  played.at(45, () => assert.equal(world.handedOver, 1));
+  played.play(100);
+  assert.equal(client.received.match(/HTTP\/1\.1 \d+/g)?.length, 3);
+});
