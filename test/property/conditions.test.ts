@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "smol-toml";
 import { textOffsets } from "zproxy/compiler/1-read/text-offsets.ts";
+import { checkSource } from "zproxy/compiler/2-check/check.ts";
 import { NO_FACTS, solve, TooManyCases } from "zproxy/compiler/2-check/condition/solve.ts";
 import { readCondition } from "zproxy/compiler/2-check/condition/type-check.ts";
 import { lower } from "zproxy/compiler/3-lower/lower.ts";
@@ -115,6 +116,20 @@ test("the solver gives up in time", () => {
   const pairs = names.map((name) => `(header("${name}") == "1" or header("${name}") == "2")`);
   const none = names.map((name) => `not header("${name}")`).join(" or ");
   assert.throws(() => solve([read(`${pairs.join(" and ")} and (${none})`)]), TooManyCases);
+});
+
+test("of thousands of conditions it is not found out whether each can be met", () => {
+  const check = (count: number): string[] => {
+    const targets = Array.from({ length: count }, (_, at) => {
+      const condition = `header("x") == "${at}"`;
+      return `[[host_routes.a.when]]\nname = "t${at}"\nif = '${condition}'\npath = "/srv"\n`;
+    });
+    const head = '[server]\nlisten = "0.0.0.0:80"\n[host_routes.a]\npath = "/srv"\n';
+    const { diagnostics } = checkSource({ path: "", text: head + targets.join("") });
+    return diagnostics.map(({ code }) => code);
+  };
+  assert.deepEqual(check(200), []);
+  assert.deepEqual(check(2100), ["when/too-many-cases"]);
 });
 
 const PIECES = ["a", "\\n", '\\"', "\\\\", "\\u00e9", "\\U0001F600", "é", "😀", "'", " "];

@@ -94,9 +94,14 @@ function checkLocal(context: RuleContext, { path, condition }: Entry): void {
   reportBehindProxy(context, context.locator.value(path));
 }
 
+/** Each condition is looked at beside the tests of those before it. */
+const WORK_MAX = 2 ** 22;
+
 /** Whether each condition can be met, and by requests that nothing before it has taken. */
 function checkOrder(context: RuleContext, placed: PlacedRoute, entries: readonly Entry[]): void {
   const { locator, report } = context;
+  const tests = entries.flatMap(({ condition }) => testsOf(condition));
+  if (entries.length * tests.length > WORK_MAX) throw new TooManyCases();
   const negations: Condition[] = [];
   for (const [index, entry] of entries.entries()) {
     const { name, condition } = entry;
