@@ -279,7 +279,7 @@ function finishResponse(loop: EventLoop, connection: Connection, peer: Connectio
   connection.peer = null;
   peer.peer = null;
   peer.responseState = RESPONSE_NONE;
-  // What has come early is its end, or an answer to nothing: it must not be one to the next request.
+  // What has come early is its end, or an answer to nothing: it must not be the next request's.
   const ended = peer.inputEnded || peer.earlyCount > 0;
   const quiet = !peer.sending && peer.segmentCount === 0 && !ended;
   if (peer.keepAlive && requestWhole && quiet) {
