@@ -411,7 +411,7 @@ test("an armed receive brings what comes, until no buffer is left or the peer en
 
 test("an armed receive is found by a cancellation, whatever it is about to do", () => {
   if (WITHOUT_ARMED) return;
-  // Nothing is here; or more than a newer kernel takes in one go, and some of that is taken already.
+  // Nothing is here; or more than newer kernels take in one go, and some of that is taken already.
   for (const [here, turns] of [
     [0, 0],
     [5, 0],

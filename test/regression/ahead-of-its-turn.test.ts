@@ -1,6 +1,6 @@
-// What an armed receive had brought behind the request that was answered did not count as input. A
-// worker that was told to drain in that turn dropped the next request; and a client that had gone on
-// sending was reset under its last answer.
+// What an armed receive had brought behind the request that was answered did not count as input.
+// A worker that was told to drain in that turn dropped the next request; and a client that had gone
+// on sending was reset under its last answer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,6 @@
 // An upstream that had said more than its answer went back to its pool when an armed receive had
-// brought that before somebody asked for it: the next request on the connection got it as its answer.
+// brought that before somebody asked for it: the next request on the connection got it as its
+// answer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
