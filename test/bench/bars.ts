@@ -25,7 +25,9 @@ export const BARS: readonly Bar[] = [
   ...figureBars("proxy-small-128", "userMicros", { zproxy: [2.5, 1.5] }),
   ...ratioBars("proxy-64k", "cpuMicros", { nginx: [0.7, 0.55], haproxy: [1, 0.85] }),
   ...ratioBars("file-small", "cpuMicros", { nginx: [0.85, 0.7] }),
-  ...ratioBars("file-10m", "cpuMicros", { nginx: [1.05, 1] }),
+  // With the client's time: over loopback the kernel sends on behalf of whoever acknowledges, so a
+  // server that waits for its client is charged for less of the same work.
+  ...ratioBars("file-10m", "bothMicros", { nginx: [1.05, 1] }),
   ...ratioBars("memory", "cpuMicros", { nginx: [0.85, 0.7] }),
   ...ratioBars("tls-small-128", "cpuMicros", { nginx: [0.9, 0.8] }),
   ...ratioBars("tls-handshake", "cpuMicros", { nginx: [1.05, 0.95] }),
