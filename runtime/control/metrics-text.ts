@@ -6,6 +6,7 @@ import {
   COUNT_COMPLETIONS,
   COUNT_RATE_LIMITED,
   COUNT_REFUSED,
+  COUNT_UPSTREAMS_OPENED,
   DURATION_BOUNDS_US,
   GAUGE_CLIENTS,
   GAUGE_UPSTREAMS,
@@ -125,6 +126,12 @@ function printConnections(out: MetricsWriter, metrics: MetricsReader): void {
       "gauge",
       "Open connections to upstreams, idle ones included.",
       GAUGE_UPSTREAMS,
+    ],
+    [
+      "zproxy_upstream_connections_opened_total",
+      "counter",
+      "Connections to upstreams that were begun; other requests went out on pooled ones.",
+      COUNT_UPSTREAMS_OPENED,
     ],
     [
       "zproxy_rate_limited_total",

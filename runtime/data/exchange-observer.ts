@@ -41,6 +41,7 @@ import {
   COUNT_ACCEPTED,
   COUNT_RATE_LIMITED,
   COUNT_REFUSED,
+  COUNT_UPSTREAMS_OPENED,
   type WorkerMetrics,
 } from "./metrics.ts";
 
@@ -289,6 +290,11 @@ export function accepted(loop: EventLoop): void {
 /** A client is one too many. */
 export function refused(loop: EventLoop): void {
   if (OBSERVED && loop.observer !== null) loop.observer.count(COUNT_REFUSED);
+}
+
+/** A connection to an upstream has been begun: none in its pool would do. */
+export function upstreamOpened(loop: EventLoop): void {
+  if (OBSERVED && loop.observer !== null) loop.observer.count(COUNT_UPSTREAMS_OPENED);
 }
 
 /** A request came too soon after others. */

@@ -14,6 +14,7 @@ export const COUNT_COMPLETIONS = 5;
 export const COUNT_HANDSHAKES = 6;
 export const COUNT_UPSTREAM_HANDSHAKES = 7;
 export const COUNT_UPSTREAM_HANDSHAKE_FAILURES = 8;
+export const COUNT_UPSTREAMS_OPENED = 9;
 
 /** Why clients' handshakes fail; a word for each from COUNT_HANDSHAKE_FAILURES on. */
 export const HANDSHAKE_FAILURES = [
@@ -29,7 +30,7 @@ export const HANDSHAKE_FAILURES = [
   "resources",
 ] as const;
 export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number];
-export const COUNT_HANDSHAKE_FAILURES = 9;
+export const COUNT_HANDSHAKE_FAILURES = 10;
 
 /** Why the kernel does not take a connection; a word for each from COUNT_KTLS_FALLBACKS on. */
 export const KTLS_FALLBACKS = ["no_module", "unsupported", "closed", "error"] as const;

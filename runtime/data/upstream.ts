@@ -24,6 +24,7 @@ import {
   ROLE_UPSTREAM,
 } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import * as observer from "./exchange-observer.ts";
 import { isHeadWhole } from "./head-end.ts";
 import { BODY_UNTIL_CLOSE } from "./http1-request.ts";
 import * as proxy from "./proxy.ts";
@@ -74,6 +75,7 @@ function open(loop: EventLoop, server: Server, address: SocketAddress): Connecti
     return null;
   }
   loop.sockets.open(peer, fd);
+  observer.upstreamOpened(loop);
   peer.server = server;
   peer.address = address;
   peer.connecting = true;

@@ -11,7 +11,7 @@ import { ADMIN, ADMIN_URL, pageOf, samplesOf } from "../lib/admin.ts";
 import { Authority, LOCAL_NAMES, tlsSection } from "../lib/certificates.ts";
 import { fileRoute, proxyRoute, serverSection } from "../lib/config.ts";
 import { type Faults, startWithFaults } from "../lib/faults.ts";
-import { RawClient, request } from "../lib/raw-client.ts";
+import { exchange, RawClient, request } from "../lib/raw-client.ts";
 import { alone, reloadInstalled } from "../lib/reload.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { requireTool } from "../lib/tools.ts";
@@ -122,6 +122,19 @@ describe("metrics", () => {
     assert.ok(samples.get("zproxy_connections")! >= 1);
     assert.ok(samples.get("zproxy_upstream_connections")! >= 1);
     client.close();
+  });
+
+  test("a connection to an upstream is counted once, however often it is used", async () => {
+    const opened = async () =>
+      (await samplesOf(server)).get("zproxy_upstream_connections_opened_total")!;
+    const ask = async (target: string) =>
+      assert.equal((await exchange(server.port, request(`GET ${target}`))).status, 200);
+    await ask("/app/bytes/1");
+    const before = await opened();
+    assert.ok(before >= 1);
+    // A worker has a pool of its own, so that each may open one.
+    for (let count = 0; count < 20; count++) await ask("/app/bytes/1");
+    assert.ok((await opened()) - before <= 1, "used connections were counted");
   });
 
   test("durations fall into the bucket they belong to", async () => {
