@@ -20,7 +20,6 @@ import { Route } from "../data/route.ts";
 import type { TlsParts } from "../data/tls.ts";
 import * as upstream from "../data/upstream.ts";
 import { addressRoom, Server, UpstreamGroup, type WriteSockaddr } from "../data/upstream-server.ts";
-import { warmUp } from "../data/warm-up.ts";
 import { type Addon, loadAddon, type Mapping, type RingMemory } from "../native.ts";
 import type { GroupMemory } from "./balance-memory.ts";
 import { memoryBytes, openRoots, placeMemoryFiles, readMemoryFiles } from "./file-loader.ts";
@@ -116,8 +115,6 @@ class WorkerThread {
         this.setAddresses(group, server, addresses);
       });
     });
-    // Switched off where test/soak/reload-latency.ts compares.
-    if (process.env.ZPROXY_TEST_COLD !== "1") warmUp(program, routes);
   }
 
   run(): void {
