@@ -6,8 +6,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, header } from "../lib/answer.ts";
 import { fileRoute, serverSection } from "../lib/config.ts";
+import { patience } from "../lib/patience.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 import { sizedBytes } from "../lib/upstreams.ts";
@@ -102,6 +104,15 @@ for (const mode of ["sendfile", "memory"]) {
         assert.ok(Date.parse(header(answer, "date") ?? "") > 0);
       });
     }
+
+    test("the date is that of the answer, not of the first one", async () => {
+      const dateOf = async () => Date.parse(header(await get("/robots.txt"), "date") ?? "");
+      const first = await dateOf();
+      for (let tries = 0; (await dateOf()) === first && tries < 100; tries++) await sleep(50);
+      const last = await dateOf();
+      assert.ok(last > first, "it stands still");
+      assert.ok(Math.abs(Date.now() - last) < patience(5000), new Date(last).toISOString());
+    });
 
     for (const target of [
       "/none",
