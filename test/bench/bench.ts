@@ -117,7 +117,7 @@ function versions(): Record<string, string> {
 
 async function runBench(options: Options): Promise<number> {
   const names = chooseCases(options);
-  const fleet = await Fleet.open(options.againstDir);
+  const fleet = await Fleet.open(options.backend, options.againstDir);
   try {
     const machine = { ...machineFacts(), ...versions() };
     const quiet = await watchQuietMachine(fleet);

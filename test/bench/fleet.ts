@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Authority, type Certificate } from "../lib/certificates.ts";
+import { startBackend } from "./backend.ts";
 import { type BenchServer, freePorts, type Surroundings } from "./bench-server.ts";
 import { startHaproxy } from "./haproxy.ts";
 import { type CpuPlan, pinProcess, planCpus } from "./machine.ts";
-import { startBackend, startNginx } from "./nginx.ts";
-import type { ServerName } from "./options.ts";
+import { startNginx } from "./nginx.ts";
+import type { BackendName, ServerName } from "./options.ts";
 import { type Site, writeSite } from "./site.ts";
 import {
   buildCommand,
@@ -50,7 +51,7 @@ export class Fleet {
   }
 
   /** Moves this process to the load's CPU and starts the backend. */
-  static async open(againstDir: string | undefined): Promise<Fleet> {
+  static async open(backendName: BackendName, againstDir: string | undefined): Promise<Fleet> {
     const plan = planCpus();
     const folder = mkdtempSync(join(tmpdir(), "zproxy-bench-"));
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +60,13 @@ export class Fleet {
     const saved = againstDir === undefined ? undefined : readSavedBundle(againstDir);
     const [port] = await freePorts(1);
     const ports = saved === undefined ? [port] : [port, saved.backendPort];
-    const backend = await startBackend(site, join(folder, "backend"), plan.load, ports);
+    const backend = await startBackend(
+      backendName,
+      site,
+      join(folder, "backend"),
+      plan.load,
+      ports,
+    );
     return new Fleet(folder, plan, site, backend, port, saved);
   }
 

@@ -31,7 +31,7 @@ export async function startNginx(around: Surroundings): Promise<BenchServer> {
 }
 
 /** The fixed replies behind the proxies, on each of `ports`. */
-export async function startBackend(
+export async function startNginxBackend(
   site: Site,
   folder: string,
   cpu: number,

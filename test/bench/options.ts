@@ -6,10 +6,15 @@ import { parseArgs } from "node:util";
 export const SERVER_NAMES = ["zproxy", "epoll", "before", "nginx", "haproxy"] as const;
 export type ServerName = (typeof SERVER_NAMES)[number];
 
+/** `fixed` is backend.c. */
+const BACKEND_NAMES = ["fixed", "nginx"] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
 export interface Options {
   /** Case names to run; empty means all. */
   readonly cases: readonly string[];
   readonly servers: readonly ServerName[];
+  readonly backend: BackendName;
   readonly rounds: number;
   /** Length of one timed run; wrk takes whole seconds only. */
   readonly seconds: number;
@@ -29,6 +34,8 @@ export const USAGE = `npm run bench -- [options]
   --seconds S            length of one timed run, default 3
   --servers A[,B]        of zproxy, nginx, haproxy, and epoll: zproxy with io = "epoll"; default
                          the first three
+  --backend NAME         what stands behind the proxies: fixed (default, test/bench/backend.c) or
+                         nginx, which takes so much of the load's CPU that a fast proxy waits
   --json FILE            write every figure, every round and the machine's state
   --bars                 exit 1 when a bar is missed or could not be measured
   --smoke                every case once and short: does the bench work, are the answers right
@@ -46,6 +53,7 @@ export function readOptions(args: readonly string[]): Options {
       rounds: { type: "string" },
       seconds: { type: "string" },
       servers: { type: "string" },
+      backend: { type: "string", default: "fixed" },
       json: { type: "string" },
       "save-dir": { type: "string" },
       "against-dir": { type: "string" },
@@ -59,6 +67,7 @@ export function readOptions(args: readonly string[]): Options {
   return {
     cases: splitList(values.case),
     servers: readServers(values.servers, values["against-dir"] !== undefined),
+    backend: readBackend(values.backend),
     rounds: readCount("--rounds", values.rounds, smoke ? 1 : 5),
     seconds: readCount("--seconds", values.seconds, smoke ? 1 : 3),
     warmupSeconds: smoke ? 0 : 2,
@@ -74,6 +83,12 @@ export function readOptions(args: readonly string[]): Options {
 
 function splitList(text: string | undefined): string[] {
   return (text ?? "").split(",").filter((name) => name !== "");
+}
+
+function readBackend(text: string): BackendName {
+  const name = BACKEND_NAMES.find((known) => known === text);
+  if (name === undefined) throw new Error(`--backend is one of ${BACKEND_NAMES.join(", ")}`);
+  return name;
 }
 
 function readCount(option: string, text: string | undefined, otherwise: number): number {
