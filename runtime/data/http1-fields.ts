@@ -4,6 +4,7 @@
 
 import { ascii, bytesEqualNoCase, LOWER } from "./bytes.ts";
 import { IS_FIELD_VALUE, IS_TOKEN } from "./http1-classes.ts";
+import { skipVisible } from "./words.ts";
 
 /** Results below zero of every scan in this folder. */
 export const SCAN_INCOMPLETE = -1;
@@ -146,10 +147,11 @@ export class HeadFields {
   present = 0;
 
   /**
-   * Scans field lines from `at` up to and including the empty line. `bytes[end]` must be 0.
-   * Returns the offset behind the empty line, or a SCAN_* reason.
+   * Scans field lines from `start` up to and including the empty line. `bytes[end]` must be 0, and
+   * WORD_SLACK bytes more be there; `view` is of the same memory. Returns the offset behind the
+   * empty line, or a SCAN_* reason.
    */
-  scan(bytes: Uint8Array, start: number, end: number): number {
+  scan(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     let at = start;
     let count = 0;
     this.present = 0;
@@ -168,6 +170,7 @@ export class HeadFields {
       at++;
       while (bytes[at] === SPACE || bytes[at] === TAB) at++;
       const valueStart = at;
+      at = skipVisible(view, at);
       while (IS_FIELD_VALUE[bytes[at]!] === 1) at++;
       if (bytes[at] !== CR) return at < end ? SCAN_BAD : SCAN_INCOMPLETE;
       if (bytes[at + 1] !== LF) return at + 1 < end ? SCAN_BAD : SCAN_INCOMPLETE;

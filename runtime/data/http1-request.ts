@@ -44,7 +44,9 @@ const H2C = ascii("h2c");
 const CONTINUE_100 = ascii("100-continue");
 
 export class RequestHead {
-  bytes: Uint8Array;
+  bytes!: Uint8Array;
+  /** Of the same memory as `bytes`. */
+  view!: DataView;
   readonly fields = new HeadFields();
   methodStart = 0;
   methodEnd = 0;
@@ -83,7 +85,13 @@ export class RequestHead {
   isSecure = false;
 
   constructor(bytes: Uint8Array) {
+    this.setBytes(bytes);
+  }
+
+  /** Reads heads in another memory from now on. */
+  setBytes(bytes: Uint8Array): void {
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /**
@@ -113,7 +121,7 @@ export class RequestHead {
     at++;
     const versionEnd = this.scanVersion(at, end);
     if (versionEnd < 0) return versionEnd;
-    const headEnd = this.fields.scan(bytes, versionEnd, end);
+    const headEnd = this.fields.scan(bytes, this.view, versionEnd, end);
     if (headEnd < 0) return headEnd;
     if (this.readFraming() < 0 || this.readTarget(scratch) < 0) return SCAN_BAD;
     return headEnd;

@@ -22,7 +22,9 @@ const CLOSE = ascii("close");
 const KEEP_ALIVE = ascii("keep-alive");
 
 export class ResponseHead {
-  bytes: Uint8Array;
+  bytes!: Uint8Array;
+  /** Of the same memory as `bytes`. */
+  view!: DataView;
   readonly fields = new HeadFields();
   status = 0;
   minorVersion = 1;
@@ -34,7 +36,13 @@ export class ResponseHead {
   keepAlive = true;
 
   constructor(bytes: Uint8Array) {
+    this.setBytes(bytes);
+  }
+
+  /** Reads heads in another memory from now on. */
+  setBytes(bytes: Uint8Array): void {
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /**
@@ -66,7 +74,7 @@ export class ResponseHead {
     if (bytes[at] !== CR) return at < end ? SCAN_BAD : SCAN_INCOMPLETE;
     if (bytes[at + 1] !== LF) return at + 1 < end ? SCAN_BAD : SCAN_INCOMPLETE;
     this.statusEnd = at + 2;
-    const headEnd = this.fields.scan(bytes, at + 2, end);
+    const headEnd = this.fields.scan(bytes, this.view, at + 2, end);
     if (headEnd < 0) return headEnd;
     return this.readFraming(toHead) < 0 ? SCAN_BAD : headEnd;
   }

@@ -1,7 +1,7 @@
 // Heads as they go on to the other side: the request's to the upstream, the response's to the
 // client. Field lines that pass are copied in runs, the others are left out, ours are added.
 
-import { ascii, copyWithin, writeBytes } from "./bytes.ts";
+import { writeBytes } from "./bytes.ts";
 import { copyForwardedFor } from "./forwarded-for.ts";
 import {
   FIELD_CONNECTION,
@@ -24,6 +24,7 @@ import type { ResponseHead } from "./http1-response.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, type ReplyWriter } from "./reply.ts";
 import type { Route } from "./route.ts";
 import type { Server } from "./upstream-server.ts";
+import { copyWords, Text } from "./words.ts";
 
 const HOP_BY_HOP =
   (1 << FIELD_DROPPED) | (1 << FIELD_CONNECTION) | (1 << FIELD_UPGRADE) | (1 << FIELD_TE);
@@ -42,19 +43,19 @@ const FRAMING = (1 << FIELD_CONTENT_LENGTH) | (1 << FIELD_TRANSFER_ENCODING);
 
 const ASTERISK = 0x2a;
 const SLASH = 0x2f;
-const HTTP_11_LINE_END = ascii(" HTTP/1.1\r\n");
-const HTTP_11 = ascii("HTTP/1.1");
-const LINE_END = ascii("\r\n");
-const HOST = ascii("Host: ");
-const FORWARDED_FOR = ascii("X-Forwarded-For: ");
-const FORWARDED_PROTO_HTTP = ascii("X-Forwarded-Proto: http\r\n");
-const FORWARDED_PROTO_HTTPS = ascii("X-Forwarded-Proto: https\r\n");
-const FORWARDED_HOST = ascii("X-Forwarded-Host: ");
-const VIA = ascii("Via: 1.1 zproxy\r\n");
-const CHUNKED = ascii("Transfer-Encoding: chunked\r\n");
-const CONNECTION_UPGRADE = ascii("Connection: upgrade\r\n");
+const VERSION_HOST = new Text(" HTTP/1.1\r\nHost: ");
+const HTTP_11 = new Text("HTTP/1.1");
+const LINE_END = new Text("\r\n");
+const FORWARDED_FOR = new Text("X-Forwarded-For: ");
+const FORWARDED_PROTO_HTTP = new Text("X-Forwarded-Proto: http\r\n");
+const FORWARDED_PROTO_HTTPS = new Text("X-Forwarded-Proto: https\r\n");
+const FORWARDED_HOST = new Text("X-Forwarded-Host: ");
+const VIA = new Text("Via: 1.1 zproxy\r\n");
+const VIA_END = new Text("Via: 1.1 zproxy\r\n\r\n");
+const CHUNKED = new Text("Transfer-Encoding: chunked\r\n");
+const CONNECTION_UPGRADE = new Text("Connection: upgrade\r\n");
 
-/** What `writeRequestHead` adds at most, beside the route's and server's own texts. */
+/** What `writeRequestHead` adds at most, beside the texts of route and server; with WORD_SLACK. */
 export const REQUEST_HEAD_GROWTH = 256;
 
 /**
@@ -70,35 +71,33 @@ export function writeRequestHead(
   addressLength: number,
   to: number,
 ): number {
-  const { bytes, fields } = head;
-  let at = copyWithin(bytes, to, head.methodStart, head.methodEnd);
+  const { bytes, view, fields } = head;
+  let at = copyWords(bytes, view, to, head.methodStart, head.methodEnd);
   bytes[at++] = 0x20;
   if (head.isServerWide) bytes[at++] = ASTERISK;
   else at = writePath(head, route, at);
-  at = writeBytes(bytes, at, HTTP_11_LINE_END);
   if (keepsHost(head, route)) {
-    at = writeBytes(bytes, at, HOST);
-    at = copyWithin(bytes, at, head.authorityStart, head.authorityEnd);
-    at = writeBytes(bytes, at, LINE_END);
+    at = VERSION_HOST.write(view, at);
+    at = copyWords(bytes, view, at, head.authorityStart, head.authorityEnd);
+    at = LINE_END.write(view, at);
   } else {
-    at = writeBytes(bytes, at, server.hostLine);
+    at = server.versionHost.write(view, at);
   }
   if (fields.has(FIELD_CONNECTION)) fields.dropNamedByConnection(bytes);
   let leftOut = REQUEST_LEFT_OUT;
   if (head.isForwarded) leftOut &= ~FORWARDED_KEPT;
   if (head.wantsUpgrade) {
-    at = copyFields(bytes, fields, leftOut & ~(1 << FIELD_UPGRADE), at);
-    at = writeBytes(bytes, at, CONNECTION_UPGRADE);
+    at = copyFields(bytes, view, fields, leftOut & ~(1 << FIELD_UPGRADE), at);
+    at = CONNECTION_UPGRADE.write(view, at);
   } else {
-    at = copyFields(bytes, fields, leftOut, at);
+    at = copyFields(bytes, view, fields, leftOut, at);
   }
-  at = writeBytes(bytes, at, FORWARDED_FOR);
+  at = FORWARDED_FOR.write(view, at);
   if (head.isForwarded) at = copyForwardedFor(bytes, fields, at);
   for (let index = 0; index < addressLength; index++) bytes[at++] = address[addressStart + index]!;
-  at = writeBytes(bytes, at, LINE_END);
+  at = LINE_END.write(view, at);
   at = writeForwarded(head, at);
-  at = writeBytes(bytes, at, VIA);
-  return writeBytes(bytes, at, LINE_END);
+  return VIA_END.write(view, at);
 }
 
 /** Whether the upstream is told the client's own `Host`; one of HTTP/1.0 may have none. */
@@ -108,28 +107,28 @@ export function keepsHost({ authorityStart, authorityEnd }: RequestHead, route: 
 
 /** The request's path and query as its route's upstream knows them. */
 function writePath(head: RequestHead, route: Route, to: number): number {
-  const { bytes, path, queryStart, queryEnd } = head;
+  const { bytes, view, path, queryStart, queryEnd } = head;
   let at = writeBytes(bytes, to, route.basePath);
   const restStart = path.start + route.prefixBytes;
-  if (restStart < path.end) at = copyWithin(bytes, at, restStart, path.end);
+  if (restStart < path.end) at = copyWords(bytes, view, at, restStart, path.end);
   else bytes[at++] = SLASH;
-  return copyWithin(bytes, at, queryStart, queryEnd);
+  return copyWords(bytes, view, at, queryStart, queryEnd);
 }
 
 /** How and under which name we were asked, unless a trusted proxy has said how it was. */
 function writeForwarded(head: RequestHead, to: number): number {
-  const { bytes, fields, authorityStart, authorityEnd } = head;
+  const { bytes, view, fields, authorityStart, authorityEnd } = head;
   let at = to;
   if (!head.isForwarded || !fields.has(FIELD_X_FORWARDED_PROTO))
-    at = writeBytes(bytes, at, head.isSecure ? FORWARDED_PROTO_HTTPS : FORWARDED_PROTO_HTTP);
+    at = (head.isSecure ? FORWARDED_PROTO_HTTPS : FORWARDED_PROTO_HTTP).write(view, at);
   if (head.isForwarded && fields.has(FIELD_X_FORWARDED_HOST)) return at;
   if (authorityEnd === authorityStart) return at;
-  at = writeBytes(bytes, at, FORWARDED_HOST);
-  at = copyWithin(bytes, at, authorityStart, authorityEnd);
-  return writeBytes(bytes, at, LINE_END);
+  at = FORWARDED_HOST.write(view, at);
+  at = copyWords(bytes, view, at, authorityStart, authorityEnd);
+  return LINE_END.write(view, at);
 }
 
-/** What `writeResponseHead` adds at most: Date, Via, Transfer-Encoding, Connection. */
+/** What `writeResponseHead` adds at most: Date, Via, Transfer-Encoding, Connection, WORD_SLACK. */
 export const RESPONSE_HEAD_GROWTH = 160;
 
 /** How the answer goes to the client. */
@@ -148,30 +147,31 @@ export function writeResponseHead(
   replies: ReplyWriter,
   to: number,
 ): number {
-  const { bytes, fields } = head;
-  let at = writeBytes(bytes, to, HTTP_11);
+  const { bytes, view, fields } = head;
+  let at = HTTP_11.write(view, to);
   at = writeStatus(head, at);
   if (fields.has(FIELD_CONNECTION)) fields.dropNamedByConnection(bytes);
-  at = copyFields(bytes, fields, responseLeftOut(head, delivery), at);
-  if (head.status === 101) at = writeBytes(bytes, at, CONNECTION_UPGRADE);
-  if (head.status < 200) return writeBytes(bytes, at, LINE_END);
+  at = copyFields(bytes, view, fields, responseLeftOut(head, delivery), at);
+  if (head.status === 101) at = CONNECTION_UPGRADE.write(view, at);
+  if (head.status < 200) return LINE_END.write(view, at);
   if (!fields.has(FIELD_DATE)) at = replies.writeDate(at);
-  at = writeBytes(bytes, at, VIA);
-  if (delivery.addChunks) at = writeBytes(bytes, at, CHUNKED);
+  at = VIA.write(view, at);
+  if (delivery.addChunks) at = CHUNKED.write(view, at);
   if (!delivery.keepAlive) at = writeBytes(bytes, at, CONNECTION_CLOSE);
   else if (delivery.minorVersion === 0) at = writeBytes(bytes, at, CONNECTION_KEEP_ALIVE);
-  return writeBytes(bytes, at, LINE_END);
+  return LINE_END.write(view, at);
 }
 
 const STATUS_BYTES = 4;
 
 /** Writes " 200 OK CRLF". The space before a reason that is missing is added (RFC 9112 §4). */
 function writeStatus(head: ResponseHead, to: number): number {
-  const { bytes, statusStart, statusEnd } = head;
+  const { bytes, view, statusStart, statusEnd } = head;
   const digitsEnd = statusStart + STATUS_BYTES;
-  let at = copyWithin(bytes, to, statusStart, digitsEnd);
-  if (bytes[digitsEnd] !== 0x20) bytes[at++] = 0x20;
-  return copyWithin(bytes, at, digitsEnd, statusEnd);
+  if (bytes[digitsEnd] === 0x20) return copyWords(bytes, view, to, statusStart, statusEnd);
+  const at = copyWords(bytes, view, to, statusStart, digitsEnd);
+  bytes[at] = 0x20;
+  return copyWords(bytes, view, at + 1, digitsEnd, statusEnd);
 }
 
 /**
@@ -187,7 +187,13 @@ function responseLeftOut(head: ResponseHead, delivery: ResponseDelivery): number
 }
 
 /** Copies the field lines whose kind is not in the bit set `leftOut`, neighbours together. */
-function copyFields(bytes: Uint8Array, fields: HeadFields, leftOut: number, to: number): number {
+function copyFields(
+  bytes: Uint8Array,
+  view: DataView,
+  fields: HeadFields,
+  leftOut: number,
+  to: number,
+): number {
   const { count, kind, lineStart } = fields;
   let at = to;
   let runStart = -1;
@@ -195,9 +201,9 @@ function copyFields(bytes: Uint8Array, fields: HeadFields, leftOut: number, to: 
     if (((leftOut >>> kind[index]!) & 1) === 0) {
       if (runStart < 0) runStart = lineStart[index]!;
     } else if (runStart >= 0) {
-      at = copyWithin(bytes, at, runStart, lineStart[index]!);
+      at = copyWords(bytes, view, at, runStart, lineStart[index]!);
       runStart = -1;
     }
   }
-  return runStart < 0 ? at : copyWithin(bytes, at, runStart, lineStart[count]!);
+  return runStart < 0 ? at : copyWords(bytes, view, at, runStart, lineStart[count]!);
 }

@@ -7,6 +7,7 @@ import { ascii } from "./bytes.ts";
 import type { Connection } from "./connection.ts";
 import { ServerState } from "./server-state.ts";
 import { TICK_MS } from "./timer-wheel.ts";
+import { Text } from "./words.ts";
 
 const SOCKADDR_STRIDE = 32;
 /** An address that can't be connected comes after the others for so long, as in nginx. */
@@ -58,6 +59,8 @@ export class Server {
   handshakeSilentUntil = 0;
   /** The `Host` line for requests to it. */
   readonly hostLine: Uint8Array;
+  /** The end of a request line, and `hostLine`. */
+  readonly versionHost: Text;
   /** Replaced as a whole when the name resolves anew; empty while it does not. */
   addresses: readonly SocketAddress[] = [];
   /** Where in the arena they lie: twice as many places as there may be, used in turn. */
@@ -79,6 +82,7 @@ export class Server {
     this.state = new ServerState(words);
     this.authority = authority;
     this.hostLine = ascii(`Host: ${authority}\r\n`);
+    this.versionHost = new Text(` HTTP/1.1\r\nHost: ${authority}\r\n`);
   }
 
   /** Gives it its part of the arena, `addressRoom(count)` bytes. */

@@ -29,6 +29,7 @@ const POISONS = [
 
 export class PoisonedBytes {
   readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly start: number;
   readonly end: number;
   readonly scratch: number;
@@ -43,6 +44,7 @@ export class PoisonedBytes {
     this.scratchEnd = this.scratch + scratchBytes;
     this.poison = Buffer.alloc(this.scratchEnd + MARGIN, poison, "latin1");
     this.bytes = new Uint8Array(this.poison);
+    this.view = new DataView(this.bytes.buffer);
     this.bytes.set(Buffer.from(text, "latin1"), this.start);
     this.bytes[this.end] = 0;
   }

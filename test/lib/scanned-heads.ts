@@ -59,7 +59,7 @@ export function scannedRequest(
   memory: PoisonedBytes,
   head = new RequestHead(memory.bytes),
 ): ReferenceRequest | string {
-  head.bytes = memory.bytes;
+  head.setBytes(memory.bytes);
   const end = head.scan(memory.start, memory.end, memory.scratch);
   memory.expectUntouched();
   if (end < 0) return reasonName(end);
@@ -88,7 +88,7 @@ export function scannedResponse(
   toHead: boolean,
   head = new ResponseHead(memory.bytes),
 ): ReferenceResponse | string {
-  head.bytes = memory.bytes;
+  head.setBytes(memory.bytes);
   const end = head.scan(memory.start, memory.end, toHead);
   memory.expectUntouched();
   if (end < 0) return reasonName(end);

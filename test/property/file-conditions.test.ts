@@ -65,11 +65,11 @@ function judged(fields: readonly (readonly [string, string])[], random: Random):
   const text = `${fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
   const sized = new HeadFields();
   const first = PoisonedBytes.random(text, 0, random);
-  assert.equal(sized.scan(first.bytes, first.start, first.end), first.end);
+  assert.equal(sized.scan(first.bytes, first.view, first.start, first.end), first.end);
   const memory = PoisonedBytes.random(text, conditionsBytes(sized), random);
   const { bytes, scratch } = memory;
   const head = new HeadFields();
-  head.scan(bytes, memory.start, memory.end);
+  head.scan(bytes, memory.view, memory.start, memory.end);
   const end = copyConditions(bytes, head, scratch);
   memory.expectUntouched();
   assert.equal(end - scratch, conditionsBytes(head));
@@ -146,7 +146,7 @@ test("a date of this very second is no strong validator", async () => {
     const text = `If-Range: ${condition}\r\nRange: ${range}\r\n\r\n`;
     const memory = PoisonedBytes.random(text, 100, random);
     const head = new HeadFields();
-    head.scan(memory.bytes, memory.start, memory.end);
+    head.scan(memory.bytes, memory.view, memory.start, memory.end);
     const end = copyConditions(memory.bytes, head, memory.scratch);
     const record = (now: number): number =>
       rangeRecord(memory.bytes, memory.scratch, end, VALIDATORS, now);

@@ -11,6 +11,7 @@ import { IpAddress } from "zproxy/runtime/data/ip-address.ts";
 import { REQUEST_HEAD_GROWTH, writeRequestHead } from "zproxy/runtime/data/proxy-head.ts";
 import { Route } from "zproxy/runtime/data/route.ts";
 import type { Server } from "zproxy/runtime/data/upstream-server.ts";
+import { Text } from "zproxy/runtime/data/words.ts";
 import { loadProgram } from "../lib/generated-program.ts";
 import { PoisonedBytes } from "../lib/poisoned-bytes.ts";
 import { type Random, withRandom } from "../lib/random.ts";
@@ -112,7 +113,11 @@ function someRoute(): Route {
 test("what proxies say goes on, or is replaced", () =>
   withRandom((random) => {
     const route = someRoute();
-    const server = { hostLine: Buffer.from("Host: b.example\r\n") } as unknown as Server;
+    const hostLine = "Host: b.example\r\n";
+    const server = {
+      hostLine: Buffer.from(hostLine),
+      versionHost: new Text(` HTTP/1.1\r\n${hostLine}`),
+    } as unknown as Server;
     for (let index = 0; index < CONFIGS * REQUESTS; index++) {
       const text = randomHead(random);
       const peer = randomAddress(random);

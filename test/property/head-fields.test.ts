@@ -130,7 +130,7 @@ test("lists hold the tokens that the reference finds in them", async () => {
       const text = randomSection(random);
       const memory = PoisonedBytes.random(text, 0, random);
       const fields = new HeadFields();
-      assert.equal(fields.scan(memory.bytes, memory.start, memory.end), memory.end);
+      assert.equal(fields.scan(memory.bytes, memory.view, memory.start, memory.end), memory.end);
       const section = referenceFields(text, 0);
       assert.ok(typeof section !== "string");
       const tokens = tokensOf(section.fields, "connection").filter((token) => token !== "");
@@ -149,7 +149,7 @@ test("Connection takes out what it names, but nothing that frames or routes", as
       const text = randomSection(random);
       const memory = PoisonedBytes.random(text, 0, random);
       const fields = new HeadFields();
-      fields.scan(memory.bytes, memory.start, memory.end);
+      fields.scan(memory.bytes, memory.view, memory.start, memory.end);
       fields.dropNamedByConnection(memory.bytes);
       const section = referenceFields(text, 0);
       assert.ok(typeof section !== "string");
