@@ -29,8 +29,13 @@ function isPlainOrigin({ origin, tlsVerify, tlsCaPath }: UpstreamIr): boolean {
   return origin && tlsVerify && tlsCaPath === undefined;
 }
 
-function emitUpstream(upstream: UpstreamIr): Code {
-  if (isPlainOrigin(upstream)) return emitOrigin(upstream);
+/** A block after an empty line; origins that follow each other stand together. */
+function emitUpstream(upstream: UpstreamIr, index: number, all: readonly UpstreamIr[]): Code {
+  if (isPlainOrigin(upstream)) {
+    const previous = all[index - 1];
+    const line = emitOrigin(upstream);
+    return previous !== undefined && isPlainOrigin(previous) ? line : code`\n${line}`;
+  }
   const servers = upstream.servers.map(
     ({ tls, host, port, authority, weight }) =>
       [
@@ -63,7 +68,7 @@ ${indent(joinCode(lines))}
 function emitOrigin({ id, symbol, name }: UpstreamIr): Code {
   const line = code`export const ${constant("", symbol)} = add(${name});`;
   const broken = code`export const ${constant("", symbol)} = add(\n  ${name},\n);`;
-  return from([id], code`\n${line.text.length <= COLUMNS_MAX ? line : broken}\n`);
+  return from([id], code`${line.text.length <= COLUMNS_MAX ? line : broken}\n`);
 }
 
 /** How servers with https are verified, where that is not as it is by default. */

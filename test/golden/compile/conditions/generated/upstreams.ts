@@ -21,5 +21,4 @@ export const BETA = add({
 });
 
 export const HTTP_10_0_0_3_9000 = add("http://10.0.0.3:9000");
-
 export const HTTP_10_0_0_3_9003 = add("http://10.0.0.3:9003");

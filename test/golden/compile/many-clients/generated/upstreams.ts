@@ -11,5 +11,4 @@ function add(group: UpstreamSettings | string): number {
 }
 
 export const HTTP_127_0_0_1_9000 = add("http://127.0.0.1:9000");
-
 export const HTTP_127_0_0_1_9001 = add("http://127.0.0.1:9001");

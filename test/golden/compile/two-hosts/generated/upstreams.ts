@@ -11,5 +11,4 @@ function add(group: UpstreamSettings | string): number {
 }
 
 export const HTTP_LOCALHOST_3000 = add("http://localhost:3000");
-
 export const HTTP_LOCALHOST_8080 = add("http://localhost:8080");

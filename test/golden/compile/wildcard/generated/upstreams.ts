@@ -11,5 +11,4 @@ function add(group: UpstreamSettings | string): number {
 }
 
 export const HTTP_1_8080 = add("http://[::1]:8080");
-
 export const HTTP_EU_INTERNAL = add("http://eu.internal");
