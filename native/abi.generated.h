@@ -2,7 +2,7 @@
 #ifndef ZP_ABI_GENERATED_H
 #define ZP_ABI_GENERATED_H
 
-#define ZP_ABI_VERSION 7
+#define ZP_ABI_VERSION 8
 #define ZP_ADDRESS_TEXT_BYTES_MAX 46
 #define ZP_AF_INET 2
 #define ZP_AF_INET6 10
@@ -84,6 +84,7 @@
 #define ZP_IORING_CQE_BUFFER_SHIFT 16
 #define ZP_IORING_CQE_F_BUFFER 1
 #define ZP_IORING_CQE_F_MORE 2
+#define ZP_IORING_CQE_F_SOCK_NONEMPTY 4
 #define ZP_IORING_FEAT_NODROP 2
 #define ZP_IORING_OP_ACCEPT 13
 #define ZP_IORING_OP_ASYNC_CANCEL 14
@@ -330,6 +331,8 @@ _Static_assert((long long)ZP_IORING_CQE_F_BUFFER == (long long)IORING_CQE_F_BUFF
                "IORING_CQE_F_BUFFER");
 _Static_assert((long long)ZP_IORING_CQE_F_MORE == (long long)IORING_CQE_F_MORE,
                "IORING_CQE_F_MORE");
+_Static_assert((long long)ZP_IORING_CQE_F_SOCK_NONEMPTY == (long long)IORING_CQE_F_SOCK_NONEMPTY,
+               "IORING_CQE_F_SOCK_NONEMPTY");
 _Static_assert((long long)ZP_IORING_FEAT_NODROP == (long long)IORING_FEAT_NODROP,
                "IORING_FEAT_NODROP");
 _Static_assert((long long)ZP_IORING_OP_ACCEPT == (long long)IORING_OP_ACCEPT,

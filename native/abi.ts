@@ -11,7 +11,7 @@
  * where the other does not write it corrupts memory instead of failing. So every change of the
  * surface raises it, however small; test/native/abi.test.ts keeps the hash of the last one.
  */
-export const ABI_VERSION = 7;
+export const ABI_VERSION = 8;
 
 // ── Ring memory ─────────────────────────────────────────────────────────────────────────────────
 
@@ -116,6 +116,7 @@ export const IOSQE_BUFFER_SELECT = 32; // 5.7
 
 export const IORING_CQE_F_BUFFER = 1; // 5.7
 export const IORING_CQE_F_MORE = 2; // 5.13
+export const IORING_CQE_F_SOCK_NONEMPTY = 4; // 5.19
 /** The buffer id of a completion with IORING_CQE_F_BUFFER is flags >>> this. */
 export const IORING_CQE_BUFFER_SHIFT = 16; // 5.7
 

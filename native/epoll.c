@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -193,6 +194,11 @@ static int receive(struct zp_epoll *engine, const struct io_uring_sqe *sqe, unsi
         group->head++;
         *flags = IORING_CQE_F_BUFFER | (unsigned)buffer << IORING_CQE_BUFFER_SHIFT;
     }
+    if (sqe->opcode != IORING_OP_RECV) return received;
+    // io_uring also knows of a FIN that no event has announced yet.
+    int rest = 0;
+    bool filled = (uint32_t)received == length && ioctl(sqe->fd, FIONREAD, &rest) == 0;
+    if (descriptor->ended || (filled && rest > 0)) *flags |= IORING_CQE_F_SOCK_NONEMPTY;
     return received;
 }
 

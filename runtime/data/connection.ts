@@ -62,6 +62,8 @@ export class Connection {
   sending = false;
   /** The peer sent its FIN. */
   inputEnded = false;
+  /** The socket had more than the last receive took: bytes, or an end. */
+  socketHasMore = false;
   /** Waiting for a buffer: a receive failed with ENOBUFS. */
   starved = false;
 
@@ -207,6 +209,7 @@ export class Connection {
     this.receiving = false;
     this.sending = false;
     this.inputEnded = false;
+    this.socketHasMore = false;
     this.starved = false;
     this.inBuffer = BUFFER_NONE;
     this.inStart = 0;

@@ -6,6 +6,7 @@ import {
   CLOCK_REALTIME_SECS,
   IORING_CQE_F_BUFFER,
   IORING_CQE_F_MORE,
+  IORING_CQE_F_SOCK_NONEMPTY,
   IORING_OP_READ,
   O_CLOEXEC,
   O_NOCTTY,
@@ -376,6 +377,7 @@ export class EventLoop implements CompletionSink {
     let buffer = BUFFER_NONE;
     if (op === USER_OP_RECEIVE) {
       const armed = connection.multishot !== MULTISHOT_NONE;
+      connection.socketHasMore = (flags & IORING_CQE_F_SOCK_NONEMPTY) !== 0;
       if ((flags & IORING_CQE_F_BUFFER) !== 0) {
         const group = armed ? GROUP_MULTISHOT : connection.receiveGroup;
         buffer = this.buffers.received(group, flags);

@@ -12,6 +12,7 @@ import {
   RESPONSE_BODY,
   RESPONSE_NONE,
   RESPONSE_WAITING,
+  TRANSPORT_KERNEL,
 } from "./connection.ts";
 import { type EventLoop, HEAD_SCRATCH } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
@@ -272,6 +273,11 @@ export function finishUntilClose(loop: EventLoop, connection: Connection, peer: 
   finishResponse(loop, connection, peer);
 }
 
+/** Whether more has come than was received. Of a socket that opens TLS the kernel says nothing. */
+function hasMoreHere({ socketHasMore, transport }: Connection): boolean {
+  return socketHasMore && (!TLS || transport !== TRANSPORT_KERNEL);
+}
+
 /** The answer is queued as a whole: parts the two and looks at the client's next request. */
 function finishResponse(loop: EventLoop, connection: Connection, peer: Connection): void {
   const route = connection.route!;
@@ -279,8 +285,8 @@ function finishResponse(loop: EventLoop, connection: Connection, peer: Connectio
   connection.peer = null;
   peer.peer = null;
   peer.responseState = RESPONSE_NONE;
-  // What has come early is its end, or an answer to nothing: it must not be the next request's.
-  const ended = peer.inputEnded || peer.earlyCount > 0;
+  // What is here early is its end, or an answer to nothing: it must not be the next request's.
+  const ended = peer.inputEnded || peer.earlyCount > 0 || hasMoreHere(peer);
   const quiet = !peer.sending && peer.segmentCount === 0 && !ended;
   if (peer.keepAlive && requestWhole && quiet) {
     upstream.release(loop, peer, route);

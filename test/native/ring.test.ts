@@ -1,5 +1,5 @@
 // Rings against the kernel: what the mapped memory means, every operation the runtime uses, and the
-// ways an enter can end.
+// ways an enter can end. Long because each operation has its test.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -193,6 +193,44 @@ test("a receive without a free buffer says ENOBUFS and goes on when one is given
     assert.equal(ring.run(receive).result, -abi.ENOBUFS);
     buffers.give(0);
     assert.equal(buffers.received(ring.run(receive)), "REST");
+    succeed(addon.close(listener));
+  });
+});
+
+test("a receive says whether the socket has more", () => {
+  withRing((ring, arena) => {
+    const { client, server, listener } = connectedPair(ring, arena, OWNER);
+    const buffers = new TestBuffers(ring, arena, 3, 8, 16);
+    const bytes = arena.address(arena.put("0123456789abcdefREST"));
+    const send = { opcode: abi.IORING_OP_SEND, fd: client, addr: bytes, slot: 2 };
+    const receive = {
+      opcode: abi.IORING_OP_RECV,
+      flags: abi.IOSQE_BUFFER_SELECT,
+      fd: server,
+      bufferGroup: 3,
+      slot: 1,
+    };
+    const expectReceived = (text: string, hasMore: boolean): void => {
+      const completion = ring.wait(1);
+      assert.equal(buffers.received(completion), text);
+      assert.equal((completion.flags & abi.IORING_CQE_F_SOCK_NONEMPTY) !== 0, hasMore, text);
+    };
+    for (const waits of [false, true]) {
+      if (waits) ring.push(receive);
+      ring.run({ ...send, len: 20 });
+      if (!waits) ring.push(receive);
+      expectReceived("0123456789abcdef", true);
+      ring.push(receive);
+      expectReceived("REST", false);
+      ring.run({ ...send, len: 16 });
+      ring.push(receive);
+      expectReceived("0123456789abcdef", false);
+    }
+    ring.run({ ...send, len: 4 });
+    assert.equal(addon.shutdownWrite(client), 0);
+    ring.push(receive);
+    // Epoll knows of an end when that is the next to come.
+    expectReceived("0123", ENGINE === abi.ENGINE_IO_URING);
     succeed(addon.close(listener));
   });
 });

@@ -15,6 +15,7 @@ import {
   IORING_CQE_BUFFER_SHIFT,
   IORING_CQE_F_BUFFER,
   IORING_CQE_F_MORE,
+  IORING_CQE_F_SOCK_NONEMPTY,
   IORING_OP_ACCEPT,
   IORING_OP_CONNECT,
   IORING_OP_POLL_ADD,
@@ -111,12 +112,12 @@ function receiveBytes(kernel: Kernel, socket: SocketFile, operation: Operation, 
     operation.hold = null;
     const count = share(kernel, Math.min(sqe.len, wire.inboundBytes));
     wire.receive(memory.arenaBytes, sqe.addr, count);
-    return endReceive(kernel, socket, operation, count);
+    return endReceive(kernel, socket, operation, count, restFlag(wire));
   }
   const buffer = memory.selectBuffer(sqe.bufferGroup);
   const count = share(kernel, Math.min(buffer.bytes, wire.inboundBytes));
   wire.receive(memory.arenaBytes, buffer.start, count);
-  const flags = IORING_CQE_F_BUFFER | (buffer.bid << IORING_CQE_BUFFER_SHIFT);
+  const flags = IORING_CQE_F_BUFFER | (buffer.bid << IORING_CQE_BUFFER_SHIFT) | restFlag(wire);
   const staysArmed = (sqe.ioprio & IORING_RECV_MULTISHOT) !== 0;
   if (!staysArmed || chance(kernel.random, kernel.faults.receiveEnds)) {
     endReceive(kernel, socket, operation, count, flags);
@@ -125,6 +126,11 @@ function receiveBytes(kernel: Kernel, socket: SocketFile, operation: Operation, 
   kernel.trace?.(`${what}: ${count}, and goes on`);
   memory.post(sqe.slot, sqe.opGeneration, count, flags | IORING_CQE_F_MORE);
   kernel.wake(operation); // for what is left, or for the end
+}
+
+/** What a receive says of bytes, or a FIN, that it has left in the socket. */
+function restFlag({ inboundBytes, inboundEnded }: Wire): number {
+  return inboundBytes > 0 || inboundEnded ? IORING_CQE_F_SOCK_NONEMPTY : 0;
 }
 
 function endSend(kernel: Kernel, socket: SocketFile, operation: Operation, result: number): void {
