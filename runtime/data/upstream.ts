@@ -284,8 +284,11 @@ function onEnd(loop: EventLoop, connection: Connection, peer: Connection, result
     sendElsewhere(loop, connection, peer);
     return;
   }
-  // Whether anything has gone is known when the send completes.
-  if (peer.sending && !delayed && isUnsent(loop, connection, peer)) return;
+  // Whether anything has gone is known when the send completes. If it has not begun it fails now.
+  if (peer.sending && !delayed && isUnsent(loop, connection, peer)) {
+    loop.calls.shutdownWrite(peer.fd);
+    return;
+  }
   leave(loop, connection, peer);
   client.fail(loop, connection, 502);
 }
