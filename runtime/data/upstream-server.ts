@@ -132,11 +132,12 @@ export class Server {
   firstAddress(tick: number): number {
     const { addresses } = this;
     const count = addresses.length;
-    for (let tries = count; tries > 0; tries--) {
-      this.addressTurn = (this.addressTurn + 1) % count;
-      if (addresses[this.addressTurn]!.avoidedUntil <= tick) return this.addressTurn;
-    }
-    return Math.max(0, this.addressTurn);
+    let turn = (this.addressTurn + 1) % count;
+    // All of them round: it is the next one's turn all the same.
+    for (let tries = count; tries > 0 && addresses[turn]!.avoidedUntil > tick; tries--)
+      turn = (turn + 1) % count;
+    this.addressTurn = turn;
+    return turn;
   }
 
   /** Puts a connection on top of the idle ones. */

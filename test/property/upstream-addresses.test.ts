@@ -99,10 +99,10 @@ test("an address that could not be connected is passed over for ten seconds", ()
   assert.deepEqual([server.firstAddress(5 + tenSecs), server.firstAddress(5 + tenSecs)], [0, 1]);
 });
 
-test("with no address that works, all are still tried", () => {
+test("with no address that works, all are still tried in turn", () => {
   const watched = new WatchedServer();
   watched.set(LITERALS.slice(0, 3));
   for (const address of watched.server.addresses) address.avoid(0);
-  const tried = Array.from({ length: 50 }, () => watched.server.firstAddress(1));
-  assert.ok(tried.every((index) => index >= 0 && index < 3));
+  const tried = Array.from({ length: 4 }, () => watched.server.firstAddress(1));
+  assert.deepEqual(tried, [0, 1, 2, 0]);
 });
