@@ -12,7 +12,7 @@ import {
   FILE_STATUS_SIZE,
   FILE_STATUS_WORDS,
 } from "zproxy/native/abi.ts";
-import type { DataCalls } from "zproxy/runtime/data/event-loop.ts";
+import type { DataCalls } from "zproxy/runtime/data/loop-parts.ts";
 import { sendError } from "./completions.ts";
 import { SocketFile } from "./descriptors.ts";
 import { chance, Violation } from "./faults.ts";
