@@ -85,6 +85,12 @@ napi_value ShutdownWrite(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_socket_shutdown_write(fd)) : nullptr;
 }
 
+napi_value Readable(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int fd = arguments.descriptor(0, "fd");
+  return arguments.ok() ? integerOf(env, zp_socket_readable(fd)) : nullptr;
+}
+
 napi_value Socket(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int owner = arguments.owner(0);
@@ -210,6 +216,7 @@ constexpr Function kFunctions[] = {
     {"localPort", LocalPort},
     {"socket", Socket},
     {"shutdownWrite", ShutdownWrite},
+    {"readable", Readable},
     {"writeSockaddr", WriteSockaddr},
     {"peerAddress", PeerAddress},
     {"openRoot", OpenRoot},

@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -165,6 +166,13 @@ int zp_socket_write_address(void *memory, const char *text, int port)
 int zp_socket_shutdown_write(int fd)
 {
     return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+int zp_socket_readable(int fd)
+{
+    struct pollfd request = { .fd = fd, .events = POLLIN };
+    int count = poll(&request, 1, 0);
+    return count < 0 ? -errno : count;
 }
 
 int zp_socket_peer(int fd, char *text)

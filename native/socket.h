@@ -35,6 +35,9 @@ int zp_socket_open(bool ipv6);
 // late, when it may be another connection's.
 int zp_socket_shutdown_write(int fd);
 
+// 1 when a receive would bring something now: bytes, an end or an error. Otherwise 0.
+int zp_socket_readable(int fd);
+
 // Writes a sockaddr (at most ZP_SOCKADDR_BYTES_MAX) for a literal address; returns its length.
 int zp_socket_write_address(void *memory, const char *address, int port);
 

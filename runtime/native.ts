@@ -152,6 +152,8 @@ export interface Addon {
    * looks the descriptor up late, when it may be another connection's.
    */
   shutdownWrite(fd: number): number;
+  /** 1 when a receive would bring something now: bytes, an end or an error. Otherwise 0. */
+  readable(fd: number): number;
   /** A non-blocking TCP socket with TCP_NODELAY for `owner`. `ipv6`: AF_INET6. */
   socket(owner: number, ipv6: boolean): number;
   /**

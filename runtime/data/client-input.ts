@@ -119,7 +119,7 @@ export function awaitInput(loop: EventLoop, connection: Connection): void {
   if (connection.hasInput || connection.inputEnded || connection.closeWhenSent) return;
   if (connection.requestState === REQUEST_BODY) return; // proxy.pumpBody receives
   if (connection.requestState === REQUEST_HEAD && !connection.sending) {
-    loop.timers.set(connection.slot, KEEP_ALIVE_IDLE_MS);
+    loop.timers.set(connection.slot, loop.draining ? client.LINGER_MS : KEEP_ALIVE_IDLE_MS);
     loop.idleSince[connection.slot] = loop.timers.tick;
   }
   if (loop.retiring && loop.handover.holds(connection)) return;

@@ -305,26 +305,39 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
   }
 }
 
-/** Lets an idle connection go when the worker drains; busy ones end with their answer. */
+/** The worker drains: a connection ends with its answer. Idle ones are seen to by `closeIdle`. */
 export function drain(loop: EventLoop, connection: Connection): void {
   if (connection.closing) return;
   connection.keepAlive = false;
-  if (connection.requestState === REQUEST_DISCARD) {
-    // All that it still owes is a body that nobody wants; its answer is queued.
-    if (connection.linger) return;
-    connection.linger = true;
-    closeAfterSending(loop, connection);
-    return;
-  }
+  if (connection.requestState !== REQUEST_DISCARD || connection.linger) return;
+  // All that it still owes is a body that nobody wants; its answer is queued.
+  connection.linger = true;
+  closeAfterSending(loop, connection);
+}
+
+/** Lets a connection go on which no request is under way. */
+export function closeIdle(loop: EventLoop, connection: Connection): void {
   const idle =
     connection.requestState === REQUEST_HEAD &&
     connection.responseState === RESPONSE_NONE &&
     connection.headStartedTick < 0 &&
     !connection.hasInput &&
-    connection.earlyCount === 0;
+    connection.earlyCount === 0 &&
+    !connection.closing;
   if (!idle || (TLS && loop.tls?.isShaking(connection))) return;
+  if (isRequestHere(loop, connection)) {
+    // It is answered, unless it is none after all; the answer is the last.
+    if (!connection.sending) loop.timers.set(connection.slot, LINGER_MS);
+    return;
+  }
   connection.linger = connection.segmentCount > 0; // its next request may cross with its answer
   closeAfterSending(loop, connection);
+}
+
+/** Whether something of a next request has come that no receive has brought yet. */
+function isRequestHere(loop: EventLoop, connection: Connection): boolean {
+  if (connection.starved || loop.calls.readable(connection.fd) > 0) return true;
+  return TLS && connection.tls !== null && loop.tls!.holdsInput(connection);
 }
 
 /** The chunk decoder of a connection, made when it is first needed. */

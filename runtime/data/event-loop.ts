@@ -111,6 +111,8 @@ export class EventLoop implements CompletionSink {
   readonly headerTimeoutMs: number;
   /** No new work: stop accepting, answer what is under way, then end. */
   draining = false;
+  /** Clients that a drain lets go when what this turn has brought shows them idle. */
+  private readonly drained: Connection[] = [];
   /** The next generation accepts; this worker ends with its last client. */
   retiring = false;
   /** Every answer is the last on its connection. */
@@ -260,6 +262,7 @@ export class EventLoop implements CompletionSink {
     this.timers.elapse(elapsedMs);
     if (FILE_ROUTES) this.fileCache!.expire(this.timers.tick);
     const completions = this.ring.reap(this);
+    if (this.drained.length > 0) this.closeIdle();
     this.timers.fire(this);
     if (this.retiring) this.handover.run();
     if (this.retiring || this.draining) this.tellStopped();
@@ -276,9 +279,17 @@ export class EventLoop implements CompletionSink {
     this.handover.stop();
     this.acceptor.stop();
     for (const connection of this.table.list) {
-      if (connection.role === ROLE_CLIENT) client.drain(this, connection);
-      else if (PROXY_ROUTES) upstream.drain(this, connection);
+      if (connection.role === ROLE_CLIENT) {
+        client.drain(this, connection);
+        this.drained.push(connection);
+      } else if (PROXY_ROUTES) upstream.drain(this, connection);
     }
+  }
+
+  /** A request may stand behind what told the worker to drain. */
+  private closeIdle(): void {
+    for (const connection of this.drained) client.closeIdle(this, connection);
+    this.drained.length = 0;
   }
 
   /**

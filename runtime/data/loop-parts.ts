@@ -17,6 +17,7 @@ export interface DataCalls {
   peerAddress(fd: number, memory: Uint8Array, offset: number): number;
   fileStatus(fd: number, words: Float64Array, offset: number): number;
   shutdownWrite(fd: number): number;
+  readable(fd: number): number;
   letGo(owner: number, fd: number, tls: number): number;
   takeUp(owner: number, fd: number): number;
   sendfile(socketFd: number, fileFd: number, offset: number, count: number): number;

@@ -601,14 +601,16 @@ export class TlsLayer {
       session.state === TLS_ESTABLISHED &&
       session.ending === END_NOT &&
       (session.kernel === KERNEL_NONE || session.kernel === KERNEL_BOTH) &&
-      session.inBuffer === BUFFER_NONE &&
-      session.heldBytes === 0 &&
       session.outBuffer === BUFFER_NONE &&
       session.nextBuffer === BUFFER_NONE &&
-      !session.hasMore &&
-      !session.deferred &&
-      !session.unsent
+      !session.unsent &&
+      !holdsInput(session)
     );
+  }
+
+  /** Whether records have come whose content has not been handed on, or a part of one. */
+  holdsInput({ tls: session }: Connection): boolean {
+    return holdsInput(session!);
   }
 
   /** What a session that is quiet consists of: a handle of OpenSSL's, or TLS_IN_KERNEL. */
@@ -653,6 +655,10 @@ export class TlsLayer {
     this.pool.push(session);
     this.sessionCount--;
   }
+}
+
+function holdsInput({ inBuffer, heldBytes, hasMore, deferred }: TlsSession): boolean {
+  return inBuffer !== BUFFER_NONE || heldBytes > 0 || hasMore || deferred;
 }
 
 /** Bytes that have come and not been opened: no less than their content. */

@@ -70,6 +70,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   notify: [address, { name: "text", type: "text" }],
   localPort: [fd],
   shutdownWrite: [fd],
+  readable: [fd],
   socket: [owner, { name: "ipv6", type: "boolean" }],
   writeSockaddr: [memory, offset, address, port],
   peerAddress: [fd, memory, offset],

@@ -276,7 +276,9 @@ test("half-closing, poll, refused connections and errors of a peer come as resul
     const { client, server, listener } = connectedPair(ring, arena, OWNER);
     const writable = { opcode: abi.IORING_OP_POLL_ADD, fd: client, opFlags: abi.POLLOUT };
     assert.ok(ring.run({ ...writable, slot: 1 }).result & abi.POLLOUT);
+    assert.equal(addon.readable(server), 0);
     assert.equal(addon.shutdownWrite(client), 0);
+    assert.equal(addon.readable(server), 1);
     const target = arena.take(16);
     const receive = { opcode: abi.IORING_OP_RECV, addr: arena.address(target), len: 16 };
     assert.equal(ring.run({ ...receive, fd: server, slot: 3 }).result, 0);

@@ -45,6 +45,8 @@ export class ClientActor implements Actor {
   private sent = 0;
   private sending = false;
   private answered = 0;
+  /** Requests that the server had when it was told to drain. */
+  private dueAtStop = 0;
   private received = 0;
   private reading = false;
   /** The client has misbehaved: what is not answered yet may stay so. */
@@ -106,6 +108,11 @@ export class ClientActor implements Actor {
     const isWhole = !exchanges.some((exchange) => this.mayBeCut(exchange));
     const isContent = isWhole && !this.inTunnel && answered === exchanges.length;
     return { peer: wire.address, exchanges, received, isContent };
+  }
+
+  /** The worker is told to drain: a request that it has by then is answered, if it knows us. */
+  noteStop(): void {
+    if (this.answered > 0 && !this.sending && this.wire.hasArrived) this.dueAtStop = this.sent;
   }
 
   // ── Sending ───────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +254,8 @@ export class ClientActor implements Actor {
     }
     if (this.mayBeCut(current)) return; // a reset may have taken all of it away
     if (reader.isPartial) throw new Violation(`${this.name}: the answer to ${current.id} is cut`);
-    if (closing || (history.draining && this.answered === this.sent - 1)) return;
+    const wasDue = this.answered < this.dueAtStop;
+    if (closing || (history.draining && this.answered === this.sent - 1 && !wasDue)) return;
     if (history.draining && this.plan.pipelines) return;
     if (this.answered === this.sent) return; // idle for too long
     throw new Violation(`${this.name}: request ${current.id} is not answered`);

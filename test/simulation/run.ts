@@ -309,6 +309,7 @@ export class Run {
 
   private drain(): void {
     this.history.draining = true;
+    if (!this.plan.retires) for (const client of this.clients) client.noteStop();
     this.world.signal();
   }
 }

@@ -41,6 +41,8 @@ export class Wire {
   /** A reset has arrived or was sent: nothing moves any more. */
   broken = false;
   private lastInbound = 0;
+  /** Bytes on their way to the server. */
+  private travelling = 0;
 
   // Towards the actor.
   private readonly outbound: Uint8Array[] = [];
@@ -74,6 +76,16 @@ export class Wire {
 
   get room(): number {
     return Math.max(0, this.window - this.outboundBytes);
+  }
+
+  /** Whether all that the actor has sent is with the server. */
+  get hasArrived(): boolean {
+    return this.travelling === 0;
+  }
+
+  /** Whether a receive brings something: bytes, an end or an error. */
+  get hasInbound(): boolean {
+    return this.inboundBytes > 0 || this.inboundEnded || this.broken;
   }
 
   /** Copies at most `count` of the bytes that have arrived to `to`, and returns their number. */
@@ -176,7 +188,9 @@ export class Wire {
 
   send(bytes: Uint8Array): void {
     if (this.actorGone || this.actorEnded || bytes.length === 0) return;
+    this.travelling += bytes.length;
     this.towardsServer(() => {
+      this.travelling -= bytes.length;
       if (this.serverClosed) {
         this.resetActor();
         return;
