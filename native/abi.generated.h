@@ -2,7 +2,7 @@
 #ifndef ZP_ABI_GENERATED_H
 #define ZP_ABI_GENERATED_H
 
-#define ZP_ABI_VERSION 9
+#define ZP_ABI_VERSION 10
 #define ZP_ADDRESS_TEXT_BYTES_MAX 46
 #define ZP_AF_INET 2
 #define ZP_AF_INET6 10

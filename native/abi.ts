@@ -11,7 +11,7 @@
  * where the other does not write it corrupts memory instead of failing. So every change of the
  * surface raises it, however small; test/native/abi.test.ts keeps the hash of the last one.
  */
-export const ABI_VERSION = 9;
+export const ABI_VERSION = 10;
 
 // ── Ring memory ─────────────────────────────────────────────────────────────────────────────────
 

@@ -91,6 +91,12 @@ napi_value Readable(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_socket_readable(fd)) : nullptr;
 }
 
+napi_value Unacknowledged(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int fd = arguments.descriptor(0, "fd");
+  return arguments.ok() ? integerOf(env, zp_socket_unacknowledged(fd)) : nullptr;
+}
+
 napi_value Socket(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int owner = arguments.owner(0);
@@ -217,6 +223,7 @@ constexpr Function kFunctions[] = {
     {"socket", Socket},
     {"shutdownWrite", ShutdownWrite},
     {"readable", Readable},
+    {"unacknowledged", Unacknowledged},
     {"writeSockaddr", WriteSockaddr},
     {"peerAddress", PeerAddress},
     {"openRoot", OpenRoot},

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -173,6 +175,12 @@ int zp_socket_readable(int fd)
     struct pollfd request = { .fd = fd, .events = POLLIN };
     int count = poll(&request, 1, 0);
     return count < 0 ? -errno : count;
+}
+
+int zp_socket_unacknowledged(int fd)
+{
+    int bytes = 0;
+    return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
 }
 
 int zp_socket_peer(int fd, char *text)

@@ -38,6 +38,9 @@ int zp_socket_shutdown_write(int fd);
 // 1 when a receive would bring something now: bytes, an end or an error. Otherwise 0.
 int zp_socket_readable(int fd);
 
+// Bytes that have been sent and that the peer has not acknowledged.
+int zp_socket_unacknowledged(int fd);
+
 // Writes a sockaddr (at most ZP_SOCKADDR_BYTES_MAX) for a literal address; returns its length.
 int zp_socket_write_address(void *memory, const char *address, int port);
 

@@ -154,6 +154,8 @@ export interface Addon {
   shutdownWrite(fd: number): number;
   /** 1 when a receive would bring something now: bytes, an end or an error. Otherwise 0. */
   readable(fd: number): number;
+  /** Bytes that have been sent and that the peer has not acknowledged. */
+  unacknowledged(fd: number): number;
   /** A non-blocking TCP socket with TCP_NODELAY for `owner`. `ipv6`: AF_INET6. */
   socket(owner: number, ipv6: boolean): number;
   /**

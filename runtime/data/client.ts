@@ -20,9 +20,16 @@ import { continueSending } from "./file-answer.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE } from "./http1-request.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, REPLY_BYTES_MAX } from "./reply.ts";
 import * as response from "./response.ts";
+import { TICK_MS } from "./timer-wheel.ts";
 import * as upstream from "./upstream.ts";
 
+/** A send may take so long. Then its receiver is looked at, and again each time this has passed: */
 export const WRITE_TIMEOUT_MS = 30_000;
+const LOOK_MS = 15_000;
+/** One that takes less between two looks is let go. */
+const TAKEN_BYTES_MIN = 16_384;
+/** A look that is so long ago was about another send. */
+const LOOKED_TICKS_MAX = Math.round((LOOK_MS + 5_000) / TICK_MS);
 export const LINGER_MS = 5_000;
 /** In `loop.idleSince`: a client that has had no answer yet. */
 const NEVER_SERVED = -1;
@@ -286,7 +293,7 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
   if (connection.linger && !connection.sending) {
     loop.sockets.close(connection);
   } else if (connection.sending || connection.fileSending) {
-    abort(loop, connection);
+    if (!isTaking(loop, connection)) abort(loop, connection);
   } else if (connection.requestState === REQUEST_HEAD) {
     if (connection.headStartedTick < 0) {
       closeQuiet(loop, connection);
@@ -303,6 +310,21 @@ export function onTimer(loop: EventLoop, connection: Connection): void {
   } else if (connection.requestState === REQUEST_DISCARD) {
     abort(loop, connection);
   }
+}
+
+/**
+ * Whether the receiver of a send that takes long takes something all the same, and is waited for:
+ * the kernel completes a send when a third of the socket's buffer is free, which may be megabytes.
+ */
+export function isTaking(loop: EventLoop, connection: Connection): boolean {
+  const { tick } = loop.timers;
+  const untaken = loop.calls.unacknowledged(connection.fd);
+  const isFirst = tick - connection.lookedTick > LOOKED_TICKS_MAX;
+  const takesEnough = isFirst || connection.untaken - untaken >= TAKEN_BYTES_MIN;
+  connection.untaken = untaken;
+  connection.lookedTick = tick;
+  if (takesEnough) loop.timers.set(connection.slot, LOOK_MS);
+  return takesEnough;
 }
 
 /** The worker drains: a connection ends with its answer. Idle ones are seen to by `closeIdle`. */

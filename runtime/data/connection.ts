@@ -43,6 +43,9 @@ export const TRANSPORT_KERNEL = 2;
 /** Segments that may wait behind each other on one socket. */
 export const SEGMENT_COUNT_MAX = 4;
 
+/** A tick that is long ago. */
+const NEVER = -0x40000000;
+
 export class Connection {
   readonly slot: number;
   generation = 0;
@@ -89,6 +92,9 @@ export class Connection {
    */
   segmentHead = 0;
   segmentCount = 0;
+  /** What its receiver had not taken when a send last took long, and when that was: `isTaking`. */
+  untaken = 0;
+  lookedTick = NEVER;
   /** Whether the last segment may still grow. */
   segmentOpen = false;
   /** What to do when the send queue is empty: close at once, or linger until the peer has read. */
@@ -223,6 +229,8 @@ export class Connection {
     this.appends = false;
     this.segmentHead = 0;
     this.segmentCount = 0;
+    this.untaken = 0;
+    this.lookedTick = NEVER;
     this.segmentOpen = false;
     this.closeWhenSent = false;
     this.linger = false;

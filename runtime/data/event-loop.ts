@@ -412,7 +412,7 @@ export class EventLoop implements CompletionSink {
     if (connection.closing) return;
     if (TLS && connection.transport !== TRANSPORT_PLAIN && this.tls!.isEnding(connection))
       this.sockets.close(connection);
-    else if (PROXY_ROUTES && connection.tunnel) tunnel.end(this, connection);
+    else if (PROXY_ROUTES && connection.tunnel) tunnel.onTimer(this, connection);
     else if (connection.role === ROLE_CLIENT) client.onTimer(this, connection);
     else if (PROXY_ROUTES) upstream.onTimer(this, connection);
   }

@@ -18,6 +18,7 @@ export interface DataCalls {
   fileStatus(fd: number, words: Float64Array, offset: number): number;
   shutdownWrite(fd: number): number;
   readable(fd: number): number;
+  unacknowledged(fd: number): number;
   letGo(owner: number, fd: number, tls: number): number;
   takeUp(owner: number, fd: number): number;
   sendfile(socketFd: number, fileFd: number, offset: number, count: number): number;

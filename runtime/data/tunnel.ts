@@ -4,7 +4,7 @@
 
 import { ENOBUFS } from "../../native/abi.ts";
 import { BUFFER_NONE } from "./buffers.ts";
-import { WRITE_TIMEOUT_MS } from "./client.ts";
+import { isTaking, WRITE_TIMEOUT_MS } from "./client.ts";
 import { type Connection, RESPONSE_BODY, ROLE_UPSTREAM } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import * as upstream from "./upstream.ts";
@@ -98,6 +98,10 @@ export function onSent(loop: EventLoop, to: Connection, result: number): void {
     loop.sockets.send(to);
   }
   move(loop, to.peer!, to);
+}
+
+export function onTimer(loop: EventLoop, to: Connection): void {
+  if (!isTaking(loop, to)) end(loop, to);
 }
 
 /** Ends a tunnel whose sides have both ended. */

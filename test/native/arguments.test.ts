@@ -71,6 +71,7 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   localPort: [fd],
   shutdownWrite: [fd],
   readable: [fd],
+  unacknowledged: [fd],
   socket: [owner, { name: "ipv6", type: "boolean" }],
   writeSockaddr: [memory, offset, address, port],
   peerAddress: [fd, memory, offset],

@@ -68,6 +68,7 @@ test("a send to a peer that does not read completes with what went out", () => {
       ring.reap(sink);
     }
     assert.ok(sent > 0 && sent < SEGMENT_BYTES, `${sent} bytes went out`);
+    assert.ok(addon.unacknowledged(server) > 0, "the peer's buffer does not hold all of them");
     assert.equal(sockets.onSent(connection, sent), false, "the rest is still to be sent");
     succeed(addon.close(listener));
   });

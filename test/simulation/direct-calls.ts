@@ -28,6 +28,7 @@ export function directCalls(kernel: Kernel): DataCalls {
     peerAddress: (fd, memory, offset) => peerAddress(kernel, fd, memory, offset),
     fileStatus: (fd, words, offset) => fileStatus(kernel, fd, words, offset),
     shutdownWrite: (fd) => shutdownWrite(kernel, fd),
+    unacknowledged: (fd) => kernel.socketOf(fd, "SIOCOUTQ").wire?.outboundBytes ?? -ENOTCONN,
     readable: (fd) => (kernel.socketOf(fd, "poll").wire?.hasInbound === false ? 0 : 1),
     sendfile: (socketFd, fileFd, offset, count) =>
       sendfile(kernel, socketFd, fileFd, offset, count),

@@ -47,7 +47,11 @@ export class Wire {
   // Towards the actor.
   private readonly outbound: Uint8Array[] = [];
   private outboundStart = 0;
-  private outboundBytes = 0;
+  /** What the actor has not read. */
+  outboundBytes = 0;
+  /** So much must be free again once nothing was: Linux waits for a third of the buffer. */
+  roomMin = 1;
+  private full = false;
   private outboundFin = false;
   /** The server's FIN has been sent. */
   finSent = false;
@@ -75,7 +79,9 @@ export class Wire {
   // ── The server's end ──────────────────────────────────────────────────────────────────────────
 
   get room(): number {
-    return Math.max(0, this.window - this.outboundBytes);
+    const free = Math.max(0, this.window - this.outboundBytes);
+    this.full = free < (this.full ? this.roomMin : 1);
+    return this.full ? 0 : free;
   }
 
   /** Whether all that the actor has sent is with the server. */
