@@ -1,7 +1,7 @@
 // A server whose time a test can move and whose workers it can kill: the shipped bundle, with
 // fault-preload.cjs between it and its addon. No test waits for a timeout of a minute.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,7 +23,10 @@ export class Faults {
   /** Moves the clock of all workers on, in one step: what waits longer than that times out. */
   skip(ms: number): void {
     this.#skippedMs += ms;
-    writeFileSync(join(this.#folder, "skip"), String(this.#skippedMs));
+    // In one piece: a file that is read while it is empty would turn the clocks back.
+    const next = join(this.#folder, "skip-next");
+    writeFileSync(next, String(this.#skippedMs));
+    renameSync(next, join(this.#folder, "skip"));
   }
 
   /** Lets a worker throw in the middle of its loop; returns when it has. */
