@@ -113,6 +113,7 @@ describe("built-in timeouts", () => {
     await turned();
     await client.send(request("GET /app/bytes/2"));
     assert.equal((await client.answer()).body.length, 2);
+    await turned(); // the worker knows that its answer has gone
     faults.skip(61 * SECOND);
     assert.equal(await client.ended(), "end");
     client.close();
