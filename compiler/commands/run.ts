@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants, homedir, tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { isatty } from "node:tty";
 import {
   type Command,
   EXIT_ERRORS,
@@ -24,7 +25,8 @@ export const runCommand: Command = {
 
 Compiles into a cache folder and starts the server from there. Signals are passed on: SIGTERM and
 SIGINT stop it, SIGUSR1 reopens the log, and SIGHUP compiles the file again and reloads it. A
-configuration with mistakes is reported and the server goes on with the one it has.
+configuration with mistakes is reported and the server goes on with the one it has. When the
+terminal closes, the server stops.
 
 Exit status: the server's own; 1 the configuration has mistakes, 2 the command line has.
 `,
@@ -63,9 +65,12 @@ function serve(file: string, folder: string): Promise<number> {
   });
   const onSignal = (signal: NodeJS.Signals) => server.kill(signal);
   for (const signal of FORWARDED) process.on(signal, onSignal);
+  // A terminal that closes sends SIGHUP as well.
+  const atTerminal = isatty(0);
   let reloads = Promise.resolve();
   process.on("SIGHUP", () => {
-    reloads = reloads.then(() => reload(file, folder, server)); // they write to the same folder
+    if (atTerminal && !isatty(0)) server.kill("SIGTERM");
+    else reloads = reloads.then(() => reload(file, folder, server)); // they write to the same folder
   });
   return new Promise((done, fail) => {
     server.once("error", fail);

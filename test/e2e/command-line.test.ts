@@ -3,11 +3,14 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { runCommand } from "../lib/command.ts";
+import { patience } from "../lib/patience.ts";
 import { TestProcess } from "../lib/process.ts";
 import { exchange, request } from "../lib/raw-client.ts";
 import { COMMAND } from "../lib/server.ts";
@@ -181,24 +184,42 @@ test("--version is the package's", () => {
   assert.equal(zproxy(["--version"]).stdout, `${version}\n`);
 });
 
-test("run serves, and passes signals and status on", async () => {
+/** `zproxy run`, started by `command` if need be, and the port once it listens. */
+async function startRun(command = process.execPath, args = [COMMAND, "run", "run.toml"]) {
   writeFileSync(join(FOLDER, "index.html"), "served");
   writeFileSync(
     join(FOLDER, "run.toml"),
     `[server]\nlisten = "127.0.0.1:0"\nthreads = 1\n[path_routes."*"."/"]\npath = "${FOLDER}"\n`,
   );
-  const child = new TestProcess(process.execPath, [COMMAND, "run", "run.toml"], {
-    cwd: FOLDER,
-    env: { XDG_CACHE_HOME: join(FOLDER, "cache") },
+  const env = { XDG_CACHE_HOME: join(FOLDER, "cache") };
+  const child = new TestProcess(command, args, { cwd: FOLDER, env });
+  const port = await child.until("the ready line", () => {
+    const match = /^zproxy listening on http:\/\/127\.0\.0\.1:(\d+)\r?$/m.exec(child.stdout);
+    return match === null ? undefined : Number(match[1]);
   });
+  return { child, port };
+}
+
+test("run serves, and passes signals and status on", async () => {
+  const { child, port } = await startRun();
   try {
-    const port = await child.until("the ready line", () => {
-      const match = /^zproxy listening on http:\/\/127\.0\.0\.1:(\d+)$/m.exec(child.stdout);
-      return match === null ? undefined : Number(match[1]);
-    });
     assert.equal((await exchange(port, request("GET /"))).body.toString(), "served");
     assert.deepEqual(await child.stop("SIGINT"), { code: 0, signal: null }, child.output);
   } finally {
     if (child.running) await child.stop("SIGTERM");
+  }
+});
+
+test("run stops when its terminal closes, and leaves no server behind", async () => {
+  const shell = `echo pid $$; exec "${process.execPath}" "${COMMAND}" run run.toml`;
+  const { child, port } = await startRun("script", ["-qec", shell, "/dev/null"]);
+  const client = connect(port, "127.0.0.1").resume();
+  await once(client, "connect");
+  try {
+    await child.stop("SIGKILL");
+    await once(client, "close", { signal: AbortSignal.timeout(patience(20_000)) });
+  } catch (error) {
+    process.kill(Number(/^pid (\d+)/.exec(child.stdout)![1]), "SIGTERM");
+    throw error;
   }
 });
