@@ -70,7 +70,7 @@ function serve(file: string, folder: string): Promise<number> {
   let reloads = Promise.resolve();
   process.on("SIGHUP", () => {
     if (atTerminal && !isatty(0)) server.kill("SIGTERM");
-    else reloads = reloads.then(() => reload(file, folder, server)); // they write to the same folder
+    else reloads = reloads.then(() => reload(file, folder, server)); // one at a time: one folder
   });
   return new Promise((done, fail) => {
     server.once("error", fail);
