@@ -29,6 +29,11 @@ function checkPrefix(
     const params = { prefix: JSON.stringify(prefix), reason: path.reason };
     return report.add("route/invalid-prefix", span, params, normalForm(prefix, span));
   }
+  if (prefix.includes("*")) {
+    const before = JSON.stringify(prefix.replace(/[^/]*\*.*$/, ""));
+    const fix = { label: `replace it by ${before}`, span, text: before };
+    report.add("route/star-in-prefix", span, { prefix: JSON.stringify(prefix), before }, { fix });
+  }
   const normal = prefix === "/" ? prefix : prefix.replace(/\/$/, "");
   const first = earlier.get(normal);
   earlier.set(normal, first ?? prefix);

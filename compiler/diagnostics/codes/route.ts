@@ -123,6 +123,16 @@ export const routeCodes = {
     remedy: 'Write the normal form: `"/api"`.',
     corrected: '[path_routes."example.com"."/api"]\n' + 'path = "/var/www"',
   }),
+  "route/star-in-prefix": entry<{ prefix: string; before: string }>({
+    severity: "note",
+    message: ({ prefix }) => `the * in ${prefix} is compared as it is and stands for nothing else`,
+    hint: ({ before }) => `write ${before}, which takes everything below it`,
+    meaning:
+      "A path is a prefix and no pattern: it takes itself and everything below it, and a star in it takes a star alone.",
+    example: '[path_routes."example.com"."/docs/*"]\npath = "/var/www/docs"',
+    remedy: "Leave out the star and what is behind it.",
+    corrected: '[path_routes."example.com"."/docs/"]\n' + 'path = "/var/www/docs"',
+  }),
   "route/duplicate": entry<{ prefix: string; earlier: string }>({
     severity: "error",
     message: ({ prefix, earlier }) => `${prefix} and ${earlier} are the same path`,
