@@ -10,9 +10,9 @@ export interface Config {
   readonly tls?: Tls;
   /** Groups of servers by name. A Proxy route refers to one with `upstream`. Absent: there are none. */
   readonly upstreams?: Readonly<Record<string, Upstream>>;
-  /** Routes by host name alone: one route takes every path of its host. The key is a host name, `*.example.com` (any depth), or `*`. Looked at before `path_routes`. Absent: there are none. */
+  /** Routes by host name alone: one route takes every path of its host. The key is a host name, `*.example.com` (any depth), or `*`. The most specific host that takes a request is the only one asked; where it is in `path_routes` as well, those are not. Absent: there are none. */
   readonly host_routes?: Readonly<Record<string, Route>>;
-  /** Routes by host name, then by path prefix. The longest prefix wins. Absent: there are none. */
+  /** Routes by host name, then by path prefix, which takes itself and everything below it. The longest prefix wins; what none takes is answered 404, and no other host is asked. Absent: there are none. */
   readonly path_routes?: Readonly<Record<string, Readonly<Record<string, Route>>>>;
   /** Expectations about this configuration, checked by `zproxy test`, together with those in `config.test.toml` beside it. Absent: there are none. */
   readonly tests?: readonly RouteTest[];

@@ -24,7 +24,7 @@ const FORMATS = Object.keys(comparisonFormats) as ComparisonFormat[];
 
 export const diffCommand: Command = {
   summary: "say which requests two configurations treat differently",
-  help: `zproxy diff OLD NEW [--format FORMAT] [--exit-code] [--deny-wider]
+  help: `zproxy diff OLD NEW [--format FORMAT] [--no-generated] [--exit-code] [--deny-wider]
 
 Compares what two configurations do. OLD and NEW are files, "-" for standard input, or REV:PATH as
 git names a file in its history. Each class of requests that changes is shown with one of them and
