@@ -2,7 +2,7 @@
 // key may be absent. In arrays it leaves a hole, so that the indexes of the other items still lead
 // to their place in the text; read such arrays with `forEach`, which passes over holes.
 
-import type { Config, Route, RouteWhen, Server, Upstream } from "../../schema/config.generated.ts";
+import type { Config, Route, RouteWhen } from "../../schema/config.generated.ts";
 
 export type Draft<T> = T extends readonly (infer Item)[]
   ? readonly Draft<Item>[]
@@ -13,5 +13,3 @@ export type Draft<T> = T extends readonly (infer Item)[]
 export type DraftConfig = Draft<Config>;
 export type DraftRoute = Draft<Route>;
 export type DraftTarget = Draft<RouteWhen>;
-export type DraftServer = Draft<Server>;
-export type DraftUpstream = Draft<Upstream>;

@@ -25,7 +25,7 @@ export interface Numbers {
 }
 
 /** BPF_MAXINSNS. */
-export const INSTRUCTIONS_MAX = 4096;
+const INSTRUCTIONS_MAX = 4096;
 
 const LOADS = Object.values(LOAD_SIZES).map((size) => CLASS_LOAD | MODE_ABSOLUTE | size);
 const ALUS = Object.values(ALU_OPERATIONS).map((operation) => CLASS_ALU | operation);

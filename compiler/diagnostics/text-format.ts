@@ -33,7 +33,7 @@ export function formatText(
 }
 
 /** Such as `2 errors, 1 warning`; at least one thing is counted. */
-export function countText(diagnostics: readonly Diagnostic[]): string {
+function countText(diagnostics: readonly Diagnostic[]): string {
   const parts = (["error", "warning", "note"] as const).map((severity) =>
     plural(diagnostics.filter((it) => it.severity === severity).length, severity),
   );

@@ -60,7 +60,7 @@ function workOf(before: RouteIr, after: RouteIr): number {
 }
 
 /** Equal for routes that choose alike among the same targets. */
-export function choiceText({ prefix, target, when, allowedMethods }: RouteIr): string {
+function choiceText({ prefix, target, when, allowedMethods }: RouteIr): string {
   return JSON.stringify([prefix, target, when, allowedMethods]);
 }
 

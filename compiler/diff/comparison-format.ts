@@ -37,7 +37,7 @@ function count(number: number, one: string, many: string): string {
 }
 
 /** The requests of a change, by host and path. */
-export function scopeOf({ regions }: ProvedChange): string[] {
+function scopeOf({ regions }: ProvedChange): string[] {
   if (regions.length === 0) return ["every request"];
   const below = regions.filter((region) => region.below);
   const covered = (region: Region): boolean =>

@@ -35,7 +35,7 @@ export function routeKeys(document: ConfigDocument): string[] {
   return routePaths(document).map(printKeyPath);
 }
 
-export function routePaths({ outline: { locator } }: ConfigDocument): KeyPath[] {
+function routePaths({ outline: { locator } }: ConfigDocument): KeyPath[] {
   const hosts = locator.keysOf(["host_routes"]).map((host): KeyPath => ["host_routes", host]);
   const paths = locator
     .keysOf(["path_routes"])

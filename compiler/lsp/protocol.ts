@@ -57,7 +57,7 @@ export function protocolDiagnostic(
 }
 
 /** The heading of a code in CODES.md, as Markdown viewers make anchors of headings. */
-export function anchorOf(code: Code): string {
+function anchorOf(code: Code): string {
   const heading = `${code} ${registry[code].severity}`;
   return heading.replaceAll(/[^\w -]/g, "").replaceAll(" ", "-");
 }

@@ -12,7 +12,7 @@ import type { Route } from "./route.ts";
 import type { TlsSession } from "./tls-session.ts";
 import type { Server, SocketAddress } from "./upstream-server.ts";
 
-export const ROLE_FREE = 0;
+const ROLE_FREE = 0;
 export const ROLE_CLIENT = 1;
 export const ROLE_UPSTREAM = 2;
 

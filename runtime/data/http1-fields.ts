@@ -13,7 +13,7 @@ export const SCAN_TOO_MANY_FIELDS = -3;
 export const SCAN_BAD_VERSION = -4;
 
 /** More field lines than this are refused with 431; nginx and HAProxy default to about 100. */
-export const FIELD_COUNT_MAX = 128;
+const FIELD_COUNT_MAX = 128;
 
 /** What a field is to us. FIELD_OTHER is passed on unseen. */
 export const FIELD_OTHER = 0;

@@ -20,7 +20,7 @@ export interface Bar {
  */
 const HEAP_GRAIN_BYTES = 16_000;
 
-export const BARS: readonly Bar[] = [
+const BARS: readonly Bar[] = [
   ...ratioBars("proxy-small-128", "cpuMicros", { nginx: [0.8, 0.7], haproxy: [0.7, 0.6] }),
   ...figureBars("proxy-small-128", "userMicros", { zproxy: [2.5, 1.5] }),
   ...ratioBars("proxy-64k", "cpuMicros", { nginx: [0.7, 0.55], haproxy: [1, 0.85] }),

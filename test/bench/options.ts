@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 
 /** `epoll` is zproxy on its other engine, `before` is a saved build. */
-export const SERVER_NAMES = ["zproxy", "epoll", "before", "nginx", "haproxy"] as const;
+const SERVER_NAMES = ["zproxy", "epoll", "before", "nginx", "haproxy"] as const;
 export type ServerName = (typeof SERVER_NAMES)[number];
 
 /** `fixed` is backend.c. */

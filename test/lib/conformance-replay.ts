@@ -91,7 +91,7 @@ export class CutsMade {
 }
 
 /** Every way to replay the case but for cuts that have been made already. */
-export function* replaysOf(given: ConformanceCase, made: CutsMade): Generator<Replay> {
+function* replaysOf(given: ConformanceCase, made: CutsMade): Generator<Replay> {
   const parts = partsOf(given);
   const stays = given.ending === "stays";
   // A request that follows proves that the connection stays and that nothing is left over.

@@ -45,7 +45,7 @@ interface Answer {
 }
 
 /** What most editors say about themselves. */
-export const ABILITIES = {
+const ABILITIES = {
   textDocument: {
     publishDiagnostics: { relatedInformation: true },
     completion: { completionItem: { snippetSupport: true } },
@@ -168,11 +168,6 @@ export class LspClient {
 
   exited(): Promise<number | null> {
     return this.#exited;
-  }
-
-  /** Bytes as they are, for what no client should send. */
-  sendRaw(text: string): void {
-    this.#child.stdin!.write(text);
   }
 
   #send(message: object): void {

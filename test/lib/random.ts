@@ -55,7 +55,7 @@ export class Random {
 }
 
 /** `SEED` of the environment (decimal or 0x…), else a fresh seed. */
-export function chooseSeed(): number {
+function chooseSeed(): number {
   const text = process.env.SEED;
   if (text === undefined || text === "") return randomInt(2 ** 32);
   const seed = Number(text);

@@ -42,7 +42,7 @@ function reasonName(reason: number): string {
 }
 
 /** The scanned field lines; offsets count from the start of the input. */
-export function scannedFields(memory: PoisonedBytes, fields: HeadFields): ReferenceField[] {
+function scannedFields(memory: PoisonedBytes, fields: HeadFields): ReferenceField[] {
   return Array.from({ length: fields.count }, (_, index) => ({
     name: memory.text(fields.lineStart[index]!, fields.nameEnd[index]!),
     value: memory.text(fields.valueStart[index]!, fields.valueEnd[index]!),

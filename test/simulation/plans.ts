@@ -147,7 +147,7 @@ export function drawRun(random: Random): RunPlan {
   };
 }
 
-export function drawPiecing(random: Random): Piecing {
+function drawPiecing(random: Random): Piecing {
   const pauseUs = random.pick([0, 200, 3000, 20_000]);
   return { bytesMax: random.pick([0, 0, 1, 20, 900, 9000]), pauseUs };
 }

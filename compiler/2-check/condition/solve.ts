@@ -184,7 +184,7 @@ function factsOf({ kind, name, relation, texts }: TextTest): TextFact[] {
 }
 
 /** Whether a request with the one necessarily has the other. */
-export function implies(fact: TextFact, other: TextFact): boolean {
+function implies(fact: TextFact, other: TextFact): boolean {
   if (fact.kind !== other.kind || fact.name !== other.name) return false;
   const { relation, text } = fact;
   switch (other.relation) {
