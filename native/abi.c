@@ -6,7 +6,6 @@
 #include <linux/filter.h>
 #include <linux/io_uring.h>
 #include <linux/openat2.h>
-#include <linux/time_types.h>
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <poll.h>

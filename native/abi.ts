@@ -192,8 +192,6 @@ export const CMSGHDR_WORDS = 4;
 export const SOL_TLS = 282;
 export const TLS_SET_RECORD_TYPE = 1;
 
-/** struct __kernel_timespec as u32 words (TIMEOUT, LINK_TIMEOUT). */
-
 // ── Files ───────────────────────────────────────────────────────────────────────────────────────
 
 /** struct open_how as u32 words (OPENAT2, 5.6); the high words are 0. */

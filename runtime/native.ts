@@ -42,7 +42,7 @@ export interface Addon {
   probe(): KernelProbe;
 
   /**
-   * Opens a ring for `owner` (a worker index, 0..254) on ENGINE_IO_URING, with SINGLE_ISSUER,
+   * Opens a ring for `owner` (a worker's number, 0..254) on ENGINE_IO_URING, with SINGLE_ISSUER,
    * DEFER_TASKRUN, SUBMIT_ALL and CQSIZE, or on ENGINE_EPOLL, which serves the same queues with
    * epoll; entries are powers of two. The calling thread becomes the only one that may enter,
    * register buffers and close it (-EEXIST for others). Returns -errno on failure.

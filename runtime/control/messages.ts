@@ -18,12 +18,11 @@ export interface WorkerStart {
   /** ENGINE_*: what is behind the rings. */
   readonly engine: number;
   readonly cpu: number;
-  /** The ring for the worker's log records. */
+  /** The ring for the worker's log records, and how many it holds. */
   readonly logMemory: SharedArrayBuffer;
+  readonly logRecordsMax: number;
   /** What the worker counts for the metrics; null: nobody asks for them. */
   readonly metricsMemory: SharedArrayBuffer | null;
-  /** How many records it holds. */
-  readonly logRecordsMax: number;
   readonly listeners: readonly number[];
   /** Client connections of each worker, for a limit on them. */
   readonly connectionCounts: Int32Array;

@@ -1,6 +1,6 @@
 // The one module that generated code imports: the shape of a compiled configuration ("program") and
-// the byte helpers that it is written with. The compiler prints values of these
-// types; the runtime turns them into its own pooled objects once, at start.
+// the byte helpers that it is written with. The compiler prints values of these types; the runtime
+// turns them into its own pooled objects once, at start.
 
 import type { ConditionRequest } from "./conditions.ts";
 
@@ -32,11 +32,10 @@ export { type RouteEntry, RouteTable } from "./route-table.ts";
 export const ROUTE_NONE = -1;
 
 /**
- * Chooses the route of a request, in the normal form of host and path:
- * the host lower-cased without port and trailing dot (IPv6 literals in their shortest form, without
- * brackets), the path percent-normalised, free of dot segments, starting with "/", without the
- * query.
- * Both are ranges of `bytes`. Returns an index into `Program.routes`, or `ROUTE_NONE`.
+ * Chooses the route of a request by host and path in their normal form: the host lower-cased,
+ * without port and trailing dot (IPv6 literals in their shortest form, without brackets), the path
+ * percent-normalised, free of dot segments, starting with "/", without the query. Both are ranges
+ * of `bytes`. Returns an index into `Program.routes`, or `ROUTE_NONE`.
  */
 export type MatchRoute = (
   bytes: Uint8Array,
@@ -209,7 +208,7 @@ export interface FileRouteSettings extends RouteCommon {
   readonly index: string;
 }
 
-/** BEHAVIOUR of one route, every default filled in. Sizes in bytes; 0 is "none" only where said. */
+/** Limits of one route, every default filled in. Sizes in bytes; 0 is "none" only where said. */
 export interface RouteLimits {
   readonly maxRequestBodySize: number;
   readonly maxChunkedBodySize: number;

@@ -9,7 +9,7 @@ export class ConnectionLimit {
   private readonly owner: number;
   private readonly countMax: number;
 
-  /** `counts` has a word for each worker and is shared by all; `owner` is this worker's index. */
+  /** `counts` has a word for each worker and is shared by all; `owner` is this worker's number. */
   constructor(counts: Int32Array, owner: number, countMax: number) {
     this.counts = counts;
     this.owner = owner;

@@ -97,7 +97,7 @@ function isBareRoot(route: Route, bytes: Uint8Array, start: number, end: number)
 
 /**
  * Writes the file's path below its root at `to`, escapes decoded, and returns its end; -1 when no
- * file can have that name. A route to a single file is its own path: nothing is written for it.
+ * file can have that name. A route to a single file has the path of that, whatever was asked for.
  */
 function writePath(loop: EventLoop, route: Route, start: number, end: number, to: number): number {
   const { bytes } = loop;

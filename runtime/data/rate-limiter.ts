@@ -62,7 +62,7 @@ export class RateLimiter {
   private readonly entriesStart: number;
   private readonly lockMark: number;
 
-  /** `words` come from `rateWords`; `owner` is the worker's index. */
+  /** `words` come from `rateWords`; `owner` is the worker's number. */
   constructor(words: Int32Array, owner: number) {
     this.words = words;
     this.bucketCount = bucketCountOf(words);

@@ -27,7 +27,7 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [505, "HTTP Version Not Supported"],
 ]);
 
-/** More than any reply of ours needs, an `Allow` of a route and the request id included. */
+/** More than any reply of ours needs, but for the methods that `Allow` names. */
 export const REPLY_BYTES_MAX = 1024;
 
 const STATUS_LINES = new Map<number, Uint8Array>();
@@ -94,8 +94,8 @@ export class ReplyWriter {
 
   /**
    * Writes a whole reply with a short text. `withBody` is false for HEAD. `connection` is a whole
-   * header line or empty. `allow` goes with 405, `fileSize` with
-   * 416. Returns the end; needs REPLY_BYTES_MAX bytes.
+   * header line or empty. `allow` goes with 405, `fileSize` with 416. Returns the end; needs
+   * REPLY_BYTES_MAX bytes, and those of `allow`.
    */
   write(
     to: number,

@@ -42,7 +42,7 @@ export class Route {
   readonly basePath: Uint8Array;
   readonly preserveHost: boolean;
 
-  // File routes. `rootFd` is a directory or the one file; set by `FileStore` at start.
+  // File routes. `rootFd` is the directory, or that of the one file; set by `openRoots` at start.
   readonly index: Uint8Array;
   /** The path of a route to a single file; made absolute at start. */
   filePath: Uint8Array;
