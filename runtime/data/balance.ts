@@ -1,7 +1,9 @@
 // Which server of a group a request goes to, and which comes after one that could not be connected.
 // Servers that checks find unhealthy are passed over everywhere.
 
+import type { UpstreamSettings } from "./api.ts";
 import { turnsOf } from "./balance-schedule.ts";
+import { hashText, mixBits } from "./hash.ts";
 import type { Server } from "./upstream-server.ts";
 
 /** No server is healthy, or all of them have been tried. */
@@ -15,7 +17,7 @@ export interface Balancer {
 }
 
 export function makeBalancer(
-  algorithm: "round_robin" | "least_conn" | "ip_hash",
+  algorithm: UpstreamSettings["algorithm"],
   servers: readonly Server[],
   cursor: Int32Array,
 ): Balancer {
@@ -149,22 +151,12 @@ function costOf(server: Server, clientHash: number): number {
   return -Math.log(uniform) / server.weight;
 }
 
-/** A bijection of 32 bits under which neighbours land far apart (the finaliser of MurmurHash3). */
-export function mixBits(value: number): number {
-  let bits = value;
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return bits ^ (bits >>> 16);
-}
-
 /** The hash of a client's address, given as four words. */
 export function hashAddress(word0: number, word1: number, word2: number, word3: number): number {
   return mixBits(word3 ^ mixBits(word2 ^ mixBits(word1 ^ mixBits(word0))));
 }
 
-/** The hash of a server's URL: FNV-1a over its bytes, mixed. */
+/** The hash of a server's URL. */
 export function hashUrl(url: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < url.length; at++) hash = Math.imul(hash ^ url.charCodeAt(at), 0x01000193);
-  return mixBits(hash);
+  return mixBits(hashText(url));
 }

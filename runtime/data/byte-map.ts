@@ -1,6 +1,8 @@
 // A map from byte strings to small integers that is filled at start and looked up with ranges of a
 // buffer: no string is made for a lookup. Open addressing, linear probing, at most half full.
 
+import { hashBytes } from "./hash.ts";
+
 const EMPTY = -1;
 
 export class ByteMap {
@@ -20,7 +22,7 @@ export class ByteMap {
   /** Adds or replaces; `value` must be >= 0. */
   set(key: Uint8Array, value: number): void {
     if ((this.size + 1) * 2 > this.mask + 1) this.grow();
-    const hash = hashOf(key, 0, key.length);
+    const hash = hashBytes(key, 0, key.length, 0);
     let at = hash & this.mask;
     while (this.values[at] !== EMPTY && !this.isAt(at, hash, key, 0, key.length))
       at = (at + 1) & this.mask;
@@ -32,7 +34,7 @@ export class ByteMap {
 
   /** The value of `bytes[start, end)`, or -1. */
   get(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashOf(bytes, start, end);
+    const hash = hashBytes(bytes, start, end, 0);
     let at = hash & this.mask;
     while (this.values[at] !== EMPTY) {
       if (this.isAt(at, hash, bytes, start, end)) return this.values[at]!;
@@ -64,11 +66,4 @@ export class ByteMap {
       if (key) this.set(key, values[at]!);
     }
   }
-}
-
-/** FNV-1a, 32 bits, folded once more so that the low bits depend on all. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
-  return hash ^ (hash >>> 15);
 }

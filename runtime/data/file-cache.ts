@@ -10,6 +10,7 @@ import {
 } from "../../native/abi.ts";
 import { check } from "./checks.ts";
 import { FileEntry } from "./file-entry.ts";
+import { hashBytes } from "./hash.ts";
 
 /** Files held open beside those that are being sent. */
 export const CACHE_ENTRIES_MAX = 1024;
@@ -51,7 +52,8 @@ export class FileCache {
     end: number,
     tick: number,
   ): FileEntry | null {
-    const entry = this.entryOf(hashOf(rootFd, bytes, start, end), rootFd, bytes, start, end);
+    const hash = hashBytes(bytes, start, end, rootFd);
+    const entry = this.entryOf(hash, rootFd, bytes, start, end);
     if (entry === null) return null;
     const { status } = this;
     if (
@@ -86,7 +88,7 @@ export class FileCache {
     entry.fd = fd;
     entry.users = 1;
     if (end - start > KEY_BYTES_MAX) return entry;
-    const hash = hashOf(rootFd, bytes, start, end);
+    const hash = hashBytes(bytes, start, end, rootFd);
     const before = this.entryOf(hash, rootFd, bytes, start, end);
     if (before !== null) this.drop(before);
     else if (this.size === CACHE_ENTRIES_MAX) this.drop(this.oldest!);
@@ -179,11 +181,4 @@ function isKey(
   const { key } = entry;
   for (let at = start; at < end; at++) if (key[at - start] !== bytes[at]) return false;
   return true;
-}
-
-/** FNV-1a over the path, begun with the root's descriptor, folded so that the low bits count. */
-function hashOf(rootFd: number, bytes: Uint8Array, start: number, end: number): number {
-  let hash = Math.imul(0x811c9dc5 ^ rootFd, 0x01000193);
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
-  return hash ^ (hash >>> 15);
 }

@@ -5,6 +5,7 @@
 //   | seed | a lock for each bucket | bucket: 8 entries of 8 words | bucket | …
 
 import type { ClientAddress } from "./api.ts";
+import { mixBits } from "./hash.ts";
 import { admits, MINUTE_SECS, retryAfterSecs } from "./rate-window.ts";
 
 const SEED_WORD = 0;
@@ -89,9 +90,9 @@ export class RateLimiter {
 
   private bucketOf(route: number, high: number, low: number, family: number): number {
     let hash = this.words[SEED_WORD]! ^ family;
-    hash = mix(hash ^ route);
-    hash = mix(hash ^ high);
-    hash = mix(hash ^ low);
+    hash = mixBits(hash ^ route);
+    hash = mixBits(hash ^ high);
+    hash = mixBits(hash ^ low);
     return (hash >>> 0) % this.bucketCount;
   }
 
@@ -168,18 +169,4 @@ export class RateLimiter {
     words[at + CURRENT] = current + 1;
     return 0;
   }
-}
-
-/** The finaliser of MurmurHash3: every bit of the input reaches every bit of the result. */
-function mix(value: number): number {
-  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return mixed ^ (mixed >>> 16);
-}
-
-/** 32-bit FNV-1a over UTF-16 code units: what a route is called in the table. */
-export function routeHashOf(key: string): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  return hash;
 }

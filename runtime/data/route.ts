@@ -6,8 +6,8 @@ import type { ByteMap } from "./byte-map.ts";
 import { ascii } from "./bytes.ts";
 import type { ConditionRequest } from "./conditions.ts";
 import type { FileEntry } from "./file-entry.ts";
+import { hashText } from "./hash.ts";
 import { MethodRule } from "./method.ts";
-import { routeHashOf } from "./rate-limiter.ts";
 import type { UpstreamGroup } from "./upstream-server.ts";
 
 /** What a file answers when its route does not say. */
@@ -65,7 +65,7 @@ export class Route {
     this.connectTimeoutMs = limits.backendConnectTimeoutSecs * 1000;
     this.idleTimeoutMs = limits.idleConnectionTimeoutSecs * 1000;
     this.allowsClient = settings.allowsClient ?? null;
-    this.keyHash = routeHashOf(settings.key);
+    this.keyHash = hashText(settings.key);
     this.rateLimit = limits.rateLimitRequestsPerMin;
     this.needsClient =
       this.allowsClient !== null || this.rateLimit > 0 || settings.choosesByClient === true;

@@ -6,10 +6,10 @@ import {
   type Balancer,
   hashAddress,
   makeBalancer,
-  mixBits,
   NO_SERVER,
 } from "zproxy/runtime/data/balance.ts";
 import { turnsOf } from "zproxy/runtime/data/balance-schedule.ts";
+import { mixBits } from "zproxy/runtime/data/hash.ts";
 import { ServerState, serverStateBytes } from "zproxy/runtime/data/server-state.ts";
 import { Server } from "zproxy/runtime/data/upstream-server.ts";
 import { type Random, withRandom } from "../lib/random.ts";

@@ -3,18 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClientAddress } from "zproxy/runtime/data/api.ts";
+import { hashText } from "zproxy/runtime/data/hash.ts";
 import { IpAddress } from "zproxy/runtime/data/ip-address.ts";
-import {
-  RateLimiter,
-  rateWords,
-  releaseLocks,
-  routeHashOf,
-} from "zproxy/runtime/data/rate-limiter.ts";
+import { RateLimiter, rateWords, releaseLocks } from "zproxy/runtime/data/rate-limiter.ts";
 import { admits, retryAfterSecs } from "zproxy/runtime/data/rate-window.ts";
 import { type Random, withRandom } from "../lib/random.ts";
 
 const START = 1_790_000_000;
-const ROUTE = routeHashOf('path_routes."*"."/"');
+const ROUTE = hashText('path_routes."*"."/"');
 
 function address(text: string): ClientAddress {
   const parsed = new IpAddress();
@@ -59,7 +55,7 @@ test("requests are granted and put off like the reference says", () =>
     for (let round = 0; round < 60; round++) {
       const words = rateWords(64, random.next());
       const limiters = [new RateLimiter(words, 0), new RateLimiter(words, 1)];
-      const routes = [ROUTE, routeHashOf("other")].map((hash) => ({
+      const routes = [ROUTE, hashText("other")].map((hash) => ({
         hash,
         limit: random.pick([1, 2, 3, 10, 59, 60, 61]),
       }));
