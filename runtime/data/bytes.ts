@@ -26,7 +26,30 @@ export function bytesEqual(
   return true;
 }
 
+const TAB = 0x09;
+const SPACE = 0x20;
 const SLASH = 0x2f;
+
+/** The first offset from `start` on that holds `byte`; `end` when there is none. */
+export function findByte(bytes: Uint8Array, start: number, end: number, byte: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== byte) at++;
+  return at;
+}
+
+/** The first offset from `start` on that holds no blank; `end` when there is none. */
+export function skipBlanks(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+  return at;
+}
+
+/** The end of `bytes[start, end)` without the blanks there. */
+export function trimBlanks(bytes: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
+  return at;
+}
 
 /**
  * Whether `prefix` (no trailing slash) takes the path: the path is `prefix` itself or goes on

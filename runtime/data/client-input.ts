@@ -4,6 +4,7 @@
 import { ECANCELED, ENOBUFS } from "../../native/abi.ts";
 import { ROUTE_NONE } from "./api.ts";
 import { BUFFER_NONE, GROUP_SMALL } from "./buffers.ts";
+import { findByte } from "./bytes.ts";
 import * as client from "./client.ts";
 import {
   type Connection,
@@ -27,6 +28,8 @@ import { BODY_NONE } from "./http1-request.ts";
 import { METHOD_HEAD } from "./method.ts";
 import * as proxy from "./proxy.ts";
 import { checkRoute, targetOf } from "./route-checks.ts";
+
+const LF = 0x0a;
 
 const KEEP_ALIVE_IDLE_MS = 60_000;
 /**
@@ -197,14 +200,10 @@ function refuseHead(loop: EventLoop, connection: Connection, reason: number): vo
   else if (reason === SCAN_INCOMPLETE) {
     // How much has come of a head that is too large must not decide which part of it is.
     const lineEndMax = Math.min(connection.inEnd, connection.inStart + loop.headBytesMax);
-    status = hasLineEnd(loop.bytes, connection.inStart, lineEndMax) ? 431 : 414;
+    const lineEnd = findByte(loop.bytes, connection.inStart, lineEndMax, LF);
+    status = lineEnd < lineEndMax ? 431 : 414;
   }
   client.refuseUnread(loop, connection, status);
-}
-
-function hasLineEnd(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] === 0x0a) return true;
-  return false;
 }
 
 /** The checks of a request in their order, then its route's handler. */

@@ -2,7 +2,7 @@
 // method, its headers, the parameters of its query, its cookies. Of several with a name, one that
 // compares is enough. Texts to compare with are ASCII.
 
-import { bytesEqual, bytesEqualNoCase } from "./bytes.ts";
+import { ascii, bytesEqual, bytesEqualNoCase, findByte, skipBlanks, trimBlanks } from "./bytes.ts";
 import { HEX_VALUE } from "./http1-classes.ts";
 import type { HeadFields } from "./http1-fields.ts";
 
@@ -24,10 +24,9 @@ const STARTS = 2;
 const ENDS = 3;
 const CONTAINS = 4;
 
-const NOTHING = new Uint8Array(0);
+const NOTHING = ascii("");
 
 const SPACE = 0x20;
-const TAB = 0x09;
 const PERCENT = 0x25;
 const AMPERSAND = 0x26;
 const PLUS = 0x2b;
@@ -169,7 +168,7 @@ function someHeader(
   return false;
 }
 
-const COOKIE = new Uint8Array([0x63, 0x6f, 0x6f, 0x6b, 0x69, 0x65]);
+const COOKIE = ascii("cookie");
 
 function someCookie(
   { bytes, fields }: ConditionRequest,
@@ -182,7 +181,7 @@ function someCookie(
     if (!bytesEqualNoCase(bytes, nameStart, fields.nameEnd[index]!, COOKIE)) continue;
     const end = fields.valueEnd[index]!;
     for (let at = fields.valueStart[index]!; at < end; at++) {
-      const pairEnd = find(bytes, at, end, SEMICOLON);
+      const pairEnd = findByte(bytes, at, end, SEMICOLON);
       if (cookieCompares(bytes, at, pairEnd, name, relation, text)) return true;
       at = pairEnd;
     }
@@ -199,30 +198,12 @@ function cookieCompares(
   relation: number,
   text: Uint8Array,
 ): boolean {
-  const equals = find(bytes, start, end, EQUALS_SIGN);
+  const equals = findByte(bytes, start, end, EQUALS_SIGN);
   if (equals === end) return false;
-  const nameStart = behindBlanks(bytes, start, equals);
-  if (!bytesEqual(bytes, nameStart, beforeBlanks(bytes, nameStart, equals), name)) return false;
-  const valueStart = behindBlanks(bytes, equals + 1, end);
-  return compares(bytes, valueStart, beforeBlanks(bytes, valueStart, end), relation, text);
-}
-
-function find(bytes: Uint8Array, start: number, end: number, byte: number): number {
-  let at = start;
-  while (at < end && bytes[at] !== byte) at++;
-  return at;
-}
-
-function behindBlanks(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
-  return at;
-}
-
-function beforeBlanks(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
-  return at;
+  const nameStart = skipBlanks(bytes, start, equals);
+  if (!bytesEqual(bytes, nameStart, trimBlanks(bytes, nameStart, equals), name)) return false;
+  const valueStart = skipBlanks(bytes, equals + 1, end);
+  return compares(bytes, valueStart, trimBlanks(bytes, valueStart, end), relation, text);
 }
 
 /** Compares `bytes[start, end)` as it is. */
@@ -252,8 +233,8 @@ function someParameter(
   text: Uint8Array,
 ): boolean {
   for (let at = queryStart + 1; at < queryEnd; at++) {
-    const end = find(bytes, at, queryEnd, AMPERSAND);
-    const equals = find(bytes, at, end, EQUALS_SIGN);
+    const end = findByte(bytes, at, queryEnd, AMPERSAND);
+    const equals = findByte(bytes, at, end, EQUALS_SIGN);
     // Nothing between two "&" is no parameter.
     if (end > at && decodedEnd(bytes, at, equals, name) === equals) {
       const valueStart = equals === end ? end : equals + 1;

@@ -2,7 +2,7 @@
 // judged, and by then another request is in the scanner: so the fields are kept as a copy, one
 // record for each: its kind, its length in two bytes, its value.
 
-import { copyWithin } from "./bytes.ts";
+import { copyWithin, skipBlanks } from "./bytes.ts";
 import { HTTP_DATE_BAD, parseHttpDate } from "./http-date.ts";
 import {
   FIELD_IF_MATCH,
@@ -197,8 +197,7 @@ function valueMatches(
     while (close < end && bytes[close]! > SPACE && bytes[close] !== QUOTE) close++;
     if (close >= end || bytes[close] !== QUOTE) return false;
     if ((weak || !isWeak) && isTag(bytes, at, close + 1, file)) return true;
-    at = close + 1;
-    while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+    at = skipBlanks(bytes, close + 1, end);
     if (at < end && bytes[at] !== COMMA) return false;
   }
   return false;

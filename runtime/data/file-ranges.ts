@@ -1,5 +1,7 @@
 // The Range field (RFC 9110 §14): which bytes of a file are asked for.
 
+import { ascii, bytesEqualNoCase, skipBlanks } from "./bytes.ts";
+
 /** Ranges of one request; more are answered with the whole file (RFC 9110 §14.2 allows it). */
 export const RANGE_COUNT_MAX = 16;
 /** The field is no byte ranges, or not worth following: the whole file is the answer. */
@@ -10,8 +12,6 @@ export const RANGES_UNSATISFIABLE = -1;
 /** Beyond every file's size, and exact: what has more digits is no larger to us. */
 const POSITION_MAX = Number.MAX_SAFE_INTEGER;
 const NO_NUMBER = -1;
-const SPACE = 0x20;
-const TAB = 0x09;
 const COMMA = 0x2c;
 const DASH = 0x2d;
 const EQUALS = 0x3d;
@@ -68,20 +68,13 @@ export function parseRanges(
   return count === 0 ? RANGES_UNSATISFIABLE : count;
 }
 
-const UNIT = new Uint8Array([0x62, 0x79, 0x74, 0x65, 0x73]); // "bytes"
+const UNIT = ascii("bytes");
 
 /** The offset behind "bytes=", or -1. Units are compared without case. */
 function unitEnd(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start <= UNIT.length || bytes[start + UNIT.length] !== EQUALS) return -1;
-  for (let index = 0; index < UNIT.length; index++)
-    if ((bytes[start + index]! | 0x20) !== UNIT[index]) return -1;
-  return start + UNIT.length + 1;
-}
-
-function skipBlanks(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
-  return at;
+  const at = start + UNIT.length;
+  if (at >= end || bytes[at] !== EQUALS) return -1;
+  return bytesEqualNoCase(bytes, start, at, UNIT) ? at + 1 : -1;
 }
 
 /** The number that begins at `from`, at most POSITION_MAX, or NO_NUMBER without a digit. */

@@ -2,13 +2,12 @@
 // called from, so the list is read from its end.
 
 import type { ClientAddress } from "./api.ts";
-import { copyWithin } from "./bytes.ts";
+import { copyWithin, skipBlanks, trimBlanks } from "./bytes.ts";
 import { FIELD_X_FORWARDED_FOR, type HeadFields } from "./http1-fields.ts";
 import type { IpAddress } from "./ip-address.ts";
 
 const COMMA = 0x2c;
 const SPACE = 0x20;
-const TAB = 0x09;
 
 /**
  * Moves `address`, that of a trusted peer, to the client: the right-most address that is not
@@ -29,19 +28,14 @@ export function followForwardedFor(
     while (end > valueStart) {
       let start = end;
       while (start > valueStart && bytes[start - 1] !== COMMA) start--;
-      let memberStart = start;
-      while (memberStart < end && isBlank(bytes[memberStart]!)) memberStart++;
-      while (end > memberStart && isBlank(bytes[end - 1]!)) end--;
+      const memberStart = skipBlanks(bytes, start, end);
+      end = trimBlanks(bytes, memberStart, end);
       if (memberStart < end) {
         if (!address.parse(bytes, memberStart, end) || !isTrustedProxy(address)) return;
       }
       end = start - 1;
     }
   }
-}
-
-function isBlank(byte: number): boolean {
-  return byte === SPACE || byte === TAB;
 }
 
 /** Copies the values of all X-Forwarded-For fields to `to`, each with ", " behind it. */

@@ -2,7 +2,7 @@
 // few fields a proxy acts on, and leaves all others where they are. Strict (RFC 9112 §5): no
 // obs-fold, no space before the colon, no bare CR or LF, no control byte.
 
-import { ascii, bytesEqualNoCase, LOWER } from "./bytes.ts";
+import { ascii, bytesEqualNoCase, findByte, LOWER, skipBlanks, trimBlanks } from "./bytes.ts";
 import { IS_FIELD_VALUE, IS_TOKEN } from "./http1-classes.ts";
 import { skipVisible } from "./words.ts";
 
@@ -230,9 +230,9 @@ export class HeadFields {
       let at = this.valueStart[index]!;
       const end = this.valueEnd[index]!;
       while (at < end) {
-        const itemStart = itemStartIn(bytes, at, end);
-        const itemEnd = itemEndIn(bytes, itemStart, end);
-        if (bytesEqualNoCase(bytes, itemStart, trimmedEnd(bytes, itemStart, itemEnd), token))
+        const itemStart = skipBlanks(bytes, at, end);
+        const itemEnd = findByte(bytes, itemStart, end, COMMA);
+        if (bytesEqualNoCase(bytes, itemStart, trimBlanks(bytes, itemStart, itemEnd), token))
           return true;
         at = itemEnd + 1;
       }
@@ -256,9 +256,9 @@ export class HeadFields {
       let at = this.valueStart[c]!;
       const end = this.valueEnd[c]!;
       while (at < end) {
-        const itemStart = itemStartIn(bytes, at, end);
-        const itemEnd = itemEndIn(bytes, itemStart, end);
-        this.dropNamed(bytes, itemStart, trimmedEnd(bytes, itemStart, itemEnd));
+        const itemStart = skipBlanks(bytes, at, end);
+        const itemEnd = findByte(bytes, itemStart, end, COMMA);
+        this.dropNamed(bytes, itemStart, trimBlanks(bytes, itemStart, itemEnd));
         at = itemEnd + 1;
       }
     }
@@ -277,24 +277,6 @@ export class HeadFields {
       this.present |= 1 << FIELD_DROPPED;
     }
   }
-}
-
-function itemStartIn(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
-  return at;
-}
-
-function itemEndIn(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && bytes[at] !== COMMA) at++;
-  return at;
-}
-
-function trimmedEnd(bytes: Uint8Array, start: number, end: number): number {
-  let at = end;
-  while (at > start && (bytes[at - 1] === SPACE || bytes[at - 1] === TAB)) at--;
-  return at;
 }
 
 function sameNoCase(bytes: Uint8Array, left: number, right: number, length: number): boolean {
