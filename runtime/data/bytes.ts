@@ -105,10 +105,16 @@ export function writeDecimal(bytes: Uint8Array, to: number, value: number): numb
   return to + digits;
 }
 
-/** Writes a non-negative integer below 2^31 in hexadecimal, without leading zeros. */
-export function writeHex(bytes: Uint8Array, to: number, value: number): number {
+/** Hexadecimal digits of a non-negative integer below 2^31. */
+export function hexDigits(value: number): number {
   let digits = 1;
   for (let rest = value >>> 4; rest !== 0; rest >>>= 4) digits++;
+  return digits;
+}
+
+/** Writes a non-negative integer below 2^31 in hexadecimal, without leading zeros. */
+export function writeHex(bytes: Uint8Array, to: number, value: number): number {
+  const digits = hexDigits(value);
   let rest = value;
   for (let at = to + digits - 1; at >= to; at--) {
     const digit = rest & 15;

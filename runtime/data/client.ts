@@ -98,14 +98,17 @@ function closeLongestIdle(loop: EventLoop): void {
 
 /** Whether nothing is owed to a client, and nothing of a request has come. */
 export function isIdle(connection: Connection): boolean {
+  return isBetween(connection) && connection.segmentCount === 0 && !connection.closing;
+}
+
+/** Whether nothing of a request has come, though the answer before may still be on its way. */
+function isBetween(connection: Connection): boolean {
   return (
     connection.requestState === REQUEST_HEAD &&
     connection.responseState === RESPONSE_NONE &&
     connection.headStartedTick < 0 &&
-    connection.segmentCount === 0 &&
     !connection.hasInput &&
-    connection.earlyCount === 0 &&
-    !connection.closing
+    connection.earlyCount === 0
   );
 }
 
@@ -177,8 +180,6 @@ export function endExchange(loop: EventLoop, connection: Connection): void {
   connection.responseState = RESPONSE_NONE;
   connection.route = null;
   connection.peer = null;
-  connection.retried = false;
-  connection.movedOn = false;
   connection.addChunks = false;
   connection.removeChunks = false;
   if (connection.sentBuffer !== BUFFER_NONE) {
@@ -339,14 +340,8 @@ export function drain(loop: EventLoop, connection: Connection): void {
 
 /** Lets a connection go on which no request is under way. */
 export function closeIdle(loop: EventLoop, connection: Connection): void {
-  const idle =
-    connection.requestState === REQUEST_HEAD &&
-    connection.responseState === RESPONSE_NONE &&
-    connection.headStartedTick < 0 &&
-    !connection.hasInput &&
-    connection.earlyCount === 0 &&
-    !connection.closing;
-  if (!idle || (TLS && loop.tls?.isShaking(connection))) return;
+  const isIdle = isBetween(connection) && !connection.closing;
+  if (!isIdle || (TLS && loop.tls?.isShaking(connection))) return;
   if (isRequestHere(loop, connection)) {
     // It is answered, unless it is none after all; the answer is the last.
     if (!connection.sending) loop.timers.set(connection.slot, LINGER_MS);

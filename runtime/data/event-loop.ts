@@ -161,7 +161,7 @@ export class EventLoop implements CompletionSink {
     );
     this.replies = new ReplyWriter(this.bytes, parts.idPrefix);
     this.metrics = parts.metrics ?? null;
-    this.observer = OBSERVED ? this.makeObserver(parts) : null;
+    this.observer = this.makeObserver(parts);
     this.request = new RequestHead(this.bytes);
     this.response = new ResponseHead(this.bytes);
     this.routes = parts.routes;

@@ -2,7 +2,7 @@
 // heads are rewritten, in the room before it.
 
 import { BUFFER_NONE, SMALL_BYTES } from "./buffers.ts";
-import { ascii, copyWithin, writeBytes, writeHex } from "./bytes.ts";
+import { ascii, copyWithin, hexDigits, writeBytes, writeHex } from "./bytes.ts";
 import * as client from "./client.ts";
 import * as input from "./client-input.ts";
 import {
@@ -253,9 +253,7 @@ function pumpBody(loop: EventLoop, connection: Connection, peer: Connection): vo
  * Writes a chunk's size line right before its data; there is HEADROOM for it. Returns its start.
  */
 function openChunk(bytes: Uint8Array, start: number, end: number): number {
-  let digits = 1;
-  for (let rest = (end - start) >>> 4; rest !== 0; rest >>>= 4) digits++;
-  const lineStart = start - digits - 2;
+  const lineStart = start - hexDigits(end - start) - LINE_END.length;
   writeBytes(bytes, writeHex(bytes, lineStart, end - start), LINE_END);
   return lineStart;
 }

@@ -8,6 +8,7 @@ import type { EventLoop } from "./event-loop.ts";
 import * as observer from "./exchange-observer.ts";
 import { METHODS_READING } from "./method.ts";
 import type { Route } from "./route.ts";
+import { TICK_MS } from "./timer-wheel.ts";
 
 /**
  * The route's own limits and rules: 0, or the status that refuses the request. For 405 the
@@ -25,7 +26,7 @@ export function checkRoute(
     const lineBytes = loop.request.targetEnd - loop.request.methodStart;
     return lineBytes > limits.maxRequestHeaderSize ? 414 : 431;
   }
-  if (waitedTicks > 0 && waitedTicks << 7 > route.headerTimeoutMs) return 408;
+  if (waitedTicks > 0 && waitedTicks * TICK_MS > route.headerTimeoutMs) return 408;
   if (route.needsClient) {
     if (!readClientAddress(loop, connection)) return 403;
     if (route.allowsClient !== null && !route.allowsClient(loop.clientAddress)) return 403;
