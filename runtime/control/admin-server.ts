@@ -4,6 +4,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ListenAddress } from "../data/api.ts";
+import { authorityOf } from "./authority.ts";
 import { StartError } from "./start-error.ts";
 
 /** Prometheus and a probe or two: nobody needs more. */
@@ -57,7 +58,6 @@ export class AdminServer {
 
   /** Listens. Returns the URL; throws `StartError` when the address can't be bound. */
   async listen({ address, port }: ListenAddress): Promise<string> {
-    const host = address.includes(":") ? `[${address}]` : address;
     try {
       await new Promise<void>((done, fail) => {
         // It stays for later errors, such as a client that no descriptor is left for.
@@ -65,10 +65,10 @@ export class AdminServer {
       });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      throw new StartError(`can't listen on ${host}:${port} for [admin] (${code})`);
+      throw new StartError(`can't listen on ${authorityOf(address, port)} for [admin] (${code})`);
     }
     this.server.unref();
-    return `http://${host}:${(this.server.address() as AddressInfo).port}`;
+    return `http://${authorityOf(address, (this.server.address() as AddressInfo).port)}`;
   }
 
   /** Stops listening; answers that are under way go out. */

@@ -3,6 +3,7 @@
 
 import type { UpstreamServerSettings } from "../data/api.ts";
 import { ServerState, serverStateBytes } from "../data/server-state.ts";
+import { authorityOf } from "./authority.ts";
 import type { Facts } from "./bundle.ts";
 
 /** What a worker is given for one group. */
@@ -15,8 +16,7 @@ export interface GroupMemory {
 
 /** `http://host:port`, the port always there. */
 export function serverUrl({ tls, host, port }: UpstreamServerSettings): string {
-  const name = host.includes(":") ? `[${host}]` : host;
-  return `${tls ? "https" : "http"}://${name}:${port}`;
+  return `${tls ? "https" : "http"}://${authorityOf(host, port)}`;
 }
 
 export class BalanceMemory {

@@ -23,7 +23,7 @@ export function kernelFacts(program: Program, machine: Machine): HostFact[] {
     kernelVersion(machine),
     ioUring(program, machine),
     ...(server.io === "epoll" ? [] : rings(machine)),
-    cpus(program, machine),
+    cpus(machine, workers),
     openFiles(program, machine, workers),
     backlog(machine),
     ...(server.hugePages === true ? [hugePages(machine, workers)] : []),
@@ -91,10 +91,9 @@ function rings(machine: Machine): HostFact[] {
   ];
 }
 
-function cpus({ server }: Program, machine: Machine): HostFact {
+function cpus(machine: Machine, workers: number): HostFact {
   const name = "CPUs";
   const allowed = machine.addon.allowedCpus().length;
-  const workers = server.threads === 0 ? allowed : server.threads;
   const text = `${workers} worker(s) on ${allowed} CPU(s)`;
   const [quota = "max", period = "100000"] = machine
     .readText("/sys/fs/cgroup/cpu.max")

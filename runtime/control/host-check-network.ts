@@ -4,6 +4,7 @@
 import { isIP } from "node:net";
 import { constants } from "node:os";
 import type { ListenAddress, Program } from "../data/api.ts";
+import { authorityOf } from "./authority.ts";
 import { error, type HostFact, ok, warning } from "./host-fact.ts";
 import type { Machine } from "./host-machine.ts";
 import { isCapable } from "./privileges.ts";
@@ -65,8 +66,7 @@ function listenerFact(
   listening: readonly Listening[],
   machine: Machine,
 ): HostFact {
-  const host = address.includes(":") ? `[${address}]` : address;
-  const name = `${kind} ${host}:${port}`;
+  const name = `${kind} ${authorityOf(address, port)}`;
   const missing = addressProblem(name, address, machine);
   if (missing !== undefined) return missing;
   if (port === 0) return ok(name, "the kernel chooses a port");

@@ -1,6 +1,7 @@
 // The listening sockets: for each address one a worker, in worker order, which is the order the
 // kernel counts them in when a program chooses between them.
 
+import { constants } from "node:os";
 import {
   FILTER_BYTES,
   FILTER_CODE,
@@ -11,6 +12,7 @@ import {
 } from "../../native/abi.ts";
 import type { ListenAddress, ReuseportProgram, ServerSettings } from "../data/api.ts";
 import type { Addon } from "../native.ts";
+import { authorityOf } from "./authority.ts";
 import { StartError } from "./start-error.ts";
 
 /** Connections that wait for a worker. */
@@ -50,8 +52,7 @@ export function openListeners(
 }
 
 function urlOf(address: string, port: number, isTls: boolean): string {
-  const host = address.includes(":") ? `[${address}]` : address;
-  return `${isTls ? "https" : "http"}://${host}:${port}`;
+  return `${isTls ? "https" : "http"}://${authorityOf(address, port)}`;
 }
 
 /**
@@ -136,19 +137,19 @@ function adoptAll(
 function bind(addon: Addon, { address }: ListenAddress, port: number): number {
   const fd = addon.listen(address, port, BACKLOG);
   if (fd >= 0) return fd;
-  const name = `${address}:${port}`;
+  const name = authorityOf(address, port);
   switch (-fd) {
-    case 98: // EADDRINUSE
+    case constants.errno.EADDRINUSE:
       throw new StartError(
         `${name} is in use; stop the other server or change "listen" in [server]`,
       );
-    case 13: // EACCES
+    case constants.errno.EACCES:
       throw new StartError(
         `${name} needs a privilege: ports below 1024 are for root or CAP_NET_BIND_SERVICE.\n` +
           "Start as root with drop_privileges_user, give the service AmbientCapabilities=" +
           "CAP_NET_BIND_SERVICE, or lower sysctl net.ipv4.ip_unprivileged_port_start.",
       );
-    case 99: // EADDRNOTAVAIL
+    case constants.errno.EADDRNOTAVAIL:
       throw new StartError(`${name}: this machine has no such address; change "listen"`);
     default:
       throw new StartError(`can't listen on ${name} (errno ${-fd})`);

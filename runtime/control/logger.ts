@@ -19,12 +19,16 @@ export interface ServerLog {
   finish(limitMs: number): Promise<void>;
 }
 
+/** The level as pino calls it. */
+export function pinoLevel({ level }: LoggingSettings): string {
+  return level === "off" ? "silent" : level;
+}
+
 /**
  * Opens the log; `forAnother`: as root, before becoming another user. Throws when `file_path` can't
  * be opened for appending.
  */
 export function openLog(settings: LoggingSettings, forAnother: boolean): ServerLog {
-  const level = settings.level === "off" ? "silent" : settings.level;
   const writer = new LogWriter({
     filePath: settings.filePath,
     fileBytesMax: settings.maxLogSize,
@@ -32,7 +36,7 @@ export function openLog(settings: LoggingSettings, forAnother: boolean): ServerL
     onRoom: () => channels.drain(),
     onTrouble: (text) => logger.error(text),
   });
-  const logger = pino({ level, base: null }, writer);
+  const logger = pino({ level: pinoLevel(settings), base: null }, writer);
   const { channelSize, flushIntervalMs } = settings;
   const channels = new LogChannels(writer, logger, channelSize, flushIntervalMs);
   return {

@@ -35,7 +35,7 @@ import {
   nextListeners,
   openListeners,
 } from "./listeners.ts";
-import { openLog, type ServerLog } from "./logger.ts";
+import { openLog, pinoLevel, type ServerLog } from "./logger.ts";
 import type { WorkerStatistics } from "./messages.ts";
 import { Owners } from "./owners.ts";
 import { dropPrivileges, isRoot } from "./privileges.ts";
@@ -339,7 +339,7 @@ export class Supervisor {
     const { server } = description.facts;
     for (const name of changesForRestart(old.parts.description.facts, description.facts))
       this.logger.warn(`${name} has changed; that takes a restart`);
-    this.logger.level = server.logging.level === "off" ? "silent" : server.logging.level;
+    this.logger.level = pinoLevel(server.logging);
     this.balanceBy(old.parts.description, description, listeners);
     this.settleAdmin();
     this.current = next;

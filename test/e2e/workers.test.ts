@@ -1,7 +1,9 @@
 // Several workers behind one port, and groups of upstream servers.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { EINVAL } from "../../native/abi.ts";
@@ -127,6 +129,19 @@ describe("two listeners", () => {
   test("all addresses of both families, on one port", async () => {
     const port = await closedPort();
     await askBoth([`0.0.0.0:${port}`, `[::]:${port}`]);
+  });
+
+  test("an address that is taken, and one that is not here, are told as they are written", async () => {
+    const other = createServer().listen(0, "::1");
+    await once(other, "listening");
+    const taken = `[::1]:${(other.address() as AddressInfo).port}`;
+    const start = (listen: string) =>
+      startServer(`[server]\nlisten = "${listen}"\n${fileRoute("/", "/usr")}`);
+    const told = async (listen: string, sentence: string) =>
+      assert.rejects(start(listen), ({ message }: Error) => message.includes(sentence));
+    await told(taken, `${taken} is in use; stop the other server`);
+    await told("192.0.2.1:80", "192.0.2.1:80: this machine has no such address");
+    other.close();
   });
 });
 
