@@ -132,7 +132,7 @@ describe("two listeners", () => {
   });
 
   test("an address that is taken, and one that is not here, are told as they are written", async () => {
-    const other = createServer().listen(0, "::1");
+    const other = createServer().listen(0, "::1").unref();
     await once(other, "listening");
     const taken = `[::1]:${(other.address() as AddressInfo).port}`;
     const start = (listen: string) =>
