@@ -11,7 +11,7 @@
  * where the other does not write it corrupts memory instead of failing. So every change of the
  * surface raises it, however small; test/native/abi.test.ts keeps the hash of the last one.
  */
-export const ABI_VERSION = 10;
+export const ABI_VERSION = 11;
 
 // ── Ring memory ─────────────────────────────────────────────────────────────────────────────────
 
@@ -207,16 +207,13 @@ export const O_CLOEXEC = 0x80000;
 export const RESOLVE_NO_MAGICLINKS = 0x02; // 5.6
 export const RESOLVE_BENEATH = 0x08; // 5.6
 
-// Indexes of the doubles that fileStatus writes. Inode and device lose bits above 2^53.
+// Indexes of the doubles that fileStatus writes.
 export const FILE_STATUS_SIZE = 0;
 export const FILE_STATUS_MTIME_SECS = 1;
 export const FILE_STATUS_MTIME_NANOS = 2;
-export const FILE_STATUS_INODE = 3;
-export const FILE_STATUS_DEVICE = 4;
-export const FILE_STATUS_MODE = 5;
-export const FILE_STATUS_IS_REGULAR = 6;
-export const FILE_STATUS_IS_DIRECTORY = 7;
-export const FILE_STATUS_WORDS = 8;
+export const FILE_STATUS_IS_REGULAR = 3;
+export const FILE_STATUS_IS_DIRECTORY = 4;
+export const FILE_STATUS_WORDS = 5;
 
 // ── TLS ─────────────────────────────────────────────────────────────────────────────────────────
 

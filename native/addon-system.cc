@@ -1,6 +1,5 @@
 // Calls about users, sockets, files and threads.
 #include <cstdint>
-#include <cstring>
 
 #include "addon.h"
 
@@ -15,7 +14,6 @@ extern "C" {
 namespace {
 
 constexpr int64_t kPortMax = 65535;
-constexpr int kCpusMax = 8192;
 
 // ── Users and groups ───────────────────────────────────────────────────────────────────────────
 
@@ -131,20 +129,6 @@ napi_value OpenRoot(napi_env env, napi_callback_info info) {
   return arguments.ok() ? integerOf(env, zp_file_open_root(path)) : nullptr;
 }
 
-napi_value OpenBeneath(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  int owner = arguments.owner(0);
-  int root_fd = arguments.descriptor(1, "rootFd");
-  size_t left = 0;
-  uint8_t* path = arguments.bytes(2, 1, &left);
-  if (arguments.ok() && std::memchr(path, 0, left) == nullptr) {
-    arguments.refuse("the path in memory must end with a NUL byte");
-  }
-  if (!arguments.ok()) return nullptr;
-  int fd = zp_file_open_beneath(root_fd, reinterpret_cast<const char*>(path));
-  return integerOf(env, zp_owner_set(fd, owner));
-}
-
 napi_value FileStatus(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int fd = arguments.descriptor(0, "fd");
@@ -177,8 +161,8 @@ napi_value EventfdSignal(napi_env env, napi_callback_info info) {
 }
 
 napi_value AllowedCpus(napi_env env, napi_callback_info) {
-  int cpus[kCpusMax];
-  int count = zp_thread_cpus(cpus, kCpusMax);
+  int cpus[ZP_CPU_COUNT_MAX];
+  int count = zp_thread_cpus(cpus);
   napi_value list = nullptr;
   if (count < 0) count = 0;
   if (napi_create_array_with_length(env, static_cast<size_t>(count), &list) != napi_ok) {
@@ -192,7 +176,7 @@ napi_value AllowedCpus(napi_env env, napi_callback_info) {
 
 napi_value PinThread(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  auto cpu = static_cast<int>(arguments.integer(0, "cpu", 0, kCpusMax - 1));
+  auto cpu = static_cast<int>(arguments.integer(0, "cpu", 0, ZP_CPU_COUNT_MAX - 1));
   return arguments.ok() ? integerOf(env, zp_thread_pin(cpu)) : nullptr;
 }
 
@@ -227,7 +211,6 @@ constexpr Function kFunctions[] = {
     {"writeSockaddr", WriteSockaddr},
     {"peerAddress", PeerAddress},
     {"openRoot", OpenRoot},
-    {"openBeneath", OpenBeneath},
     {"fileStatus", FileStatus},
     {"sendfile", Sendfile},
     {"eventfd", Eventfd},

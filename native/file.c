@@ -3,16 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 // O_NONBLOCK: opening a pipe must not wait for its writer. O_NOCTTY: no terminal becomes ours.
 #define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
-// openat2 gives up with EAGAIN when a rename runs while it proves a ".."; it may be asked again.
-#define OPEN_TRIES_MAX 8
 
 int zp_file_open_root(const char *path)
 {
@@ -33,20 +29,6 @@ int zp_file_open_root(const char *path)
     return fd;
 }
 
-int zp_file_open_beneath(int root_fd, const char *path)
-{
-    struct open_how how = {
-        .flags = READ_FLAGS,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-    };
-    int rc = -EAGAIN;
-    for (int tries = 0; rc == -EAGAIN && tries < OPEN_TRIES_MAX; tries++) {
-        long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof how);
-        rc = fd < 0 ? -errno : (int)fd;
-    }
-    return rc;
-}
-
 int zp_file_status(int fd, double *words)
 {
     struct stat status;
@@ -54,9 +36,6 @@ int zp_file_status(int fd, double *words)
     words[ZP_FILE_STATUS_SIZE] = (double)status.st_size;
     words[ZP_FILE_STATUS_MTIME_SECS] = (double)status.st_mtim.tv_sec;
     words[ZP_FILE_STATUS_MTIME_NANOS] = (double)status.st_mtim.tv_nsec;
-    words[ZP_FILE_STATUS_INODE] = (double)status.st_ino;
-    words[ZP_FILE_STATUS_DEVICE] = (double)status.st_dev;
-    words[ZP_FILE_STATUS_MODE] = (double)status.st_mode;
     words[ZP_FILE_STATUS_IS_REGULAR] = S_ISREG(status.st_mode) ? 1 : 0;
     words[ZP_FILE_STATUS_IS_DIRECTORY] = S_ISDIR(status.st_mode) ? 1 : 0;
     return 0;

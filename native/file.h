@@ -1,4 +1,4 @@
-// Files below a configured root. Every call returns a value >= 0 or -errno.
+// What file routes name, and the files below it. Every call returns a value >= 0 or -errno.
 #ifndef ZP_FILE_H
 #define ZP_FILE_H
 
@@ -9,10 +9,6 @@
 // Opens what a route names: a directory with O_PATH, a regular file for reading. -EINVAL for
 // anything else (a device, a pipe, a socket).
 int zp_file_open_root(const char *path);
-
-// Opens a path for reading; the kernel proves that it lies below `root_fd` (openat2, 5.6).
-// -EXDEV: ".." or a symbolic link leads out, or the path is absolute. -ELOOP: a link of /proc.
-int zp_file_open_beneath(int root_fd, const char *path);
 
 // Writes ZP_FILE_STATUS_WORDS doubles.
 int zp_file_status(int fd, double *words);

@@ -11,24 +11,19 @@
 
 #include "abi.generated.h"
 
-// The kernel asks for a set at least as large as its own; this is the most it can be built for.
-#define CPU_COUNT_MAX 8192
-
-int zp_thread_cpus(int *cpus, int count_max)
+int zp_thread_cpus(int cpus[ZP_CPU_COUNT_MAX])
 {
     int count = 0;
-    size_t bytes = CPU_ALLOC_SIZE(CPU_COUNT_MAX);
-    cpu_set_t *set = CPU_ALLOC(CPU_COUNT_MAX);
+    size_t bytes = CPU_ALLOC_SIZE(ZP_CPU_COUNT_MAX);
+    cpu_set_t *set = CPU_ALLOC(ZP_CPU_COUNT_MAX);
     if (set == NULL) return -ENOMEM;
     CPU_ZERO_S(bytes, set);
     if (sched_getaffinity(0, bytes, set) < 0) {
         count = -errno;
         goto out;
     }
-    for (int cpu = 0; cpu < CPU_COUNT_MAX; cpu++) {
-        if (!CPU_ISSET_S(cpu, bytes, set)) continue;
-        if (count < count_max) cpus[count] = cpu;
-        count++;
+    for (int cpu = 0; cpu < ZP_CPU_COUNT_MAX; cpu++) {
+        if (CPU_ISSET_S(cpu, bytes, set)) cpus[count++] = cpu;
     }
 
 out:
@@ -39,11 +34,11 @@ out:
 int zp_thread_pin(int cpu)
 {
     int rc = 0;
-    size_t bytes = CPU_ALLOC_SIZE(CPU_COUNT_MAX);
-    cpu_set_t *set = CPU_ALLOC(CPU_COUNT_MAX);
+    size_t bytes = CPU_ALLOC_SIZE(ZP_CPU_COUNT_MAX);
+    cpu_set_t *set = CPU_ALLOC(ZP_CPU_COUNT_MAX);
     if (set == NULL) return -ENOMEM;
     CPU_ZERO_S(bytes, set);
-    if (cpu < 0 || cpu >= CPU_COUNT_MAX) {
+    if (cpu < 0 || cpu >= ZP_CPU_COUNT_MAX) {
         rc = -EINVAL;
         goto out;
     }

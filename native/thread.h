@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Writes the CPUs that the calling thread may run on, in order, at most `count_max`. Returns how
-// many there are or -errno.
-int zp_thread_cpus(int *cpus, int count_max);
+// The most CPUs that a kernel can be built for; sets have to be as large as its own.
+#define ZP_CPU_COUNT_MAX 8192
+
+// Writes the CPUs that the calling thread may run on, in order. Returns how many or -errno.
+int zp_thread_cpus(int cpus[ZP_CPU_COUNT_MAX]);
 
 // Pins the calling thread to one CPU. 0 or -errno.
 int zp_thread_pin(int cpu);

@@ -174,11 +174,6 @@ export interface Addon {
    * -EINVAL: it is something else. Nobody owns the descriptor.
    */
   openRoot(path: string): number;
-  /**
-   * Opens the NUL-terminated path at `pathOffset` of `memory` for reading, for `owner`; the kernel
-   * proves that it lies below `rootFd` (openat2, RESOLVE_BENEATH). -EXDEV: it leads out.
-   */
-  openBeneath(owner: number, rootFd: number, memory: Uint8Array, pathOffset: number): number;
   /** `fstat`: writes FILE_STATUS_* words of native/abi.ts at `offset` of `words`; 0 or -errno. */
   fileStatus(fd: number, words: Float64Array, offset: number): number;
   /**

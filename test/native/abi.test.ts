@@ -20,7 +20,7 @@ test("the addon was built from this table", () => {
 });
 
 /** The surface that ABI_VERSION names. Raise the version with each new hash. */
-const SURFACE = { version: 10, hash: "489f32a2dc93fe28" };
+const SURFACE = { version: 11, hash: "7591acce03cec745" };
 
 /** The text of a source file without its comments. */
 function codeOf(path: string): string {

@@ -76,7 +76,6 @@ const SIGNATURES: Readonly<Record<string, readonly Kind[]>> = {
   writeSockaddr: [memory, offset, address, port],
   peerAddress: [fd, memory, offset],
   openRoot: [{ name: "path", type: "text" }],
-  openBeneath: [owner, { ...fd, name: "rootFd" }, memory, offset],
   fileStatus: [fd, { name: "words", type: "Float64Array" }, offset],
   sendfile: [
     { ...fd, name: "socketFd" },
@@ -192,7 +191,6 @@ test("memory is never written past its end", () => {
     [abi.SOCKADDR_BYTES_MAX, 100, (at: number) => addon.adopt(FD_NOBODY, bytes, at)],
     [abi.ADDRESS_TEXT_BYTES_MAX, 100, (at: number) => addon.peerAddress(FD_NOBODY, bytes, at)],
     [abi.FILE_STATUS_WORDS, 20, (at: number) => addon.fileStatus(FD_NOBODY, words, at)],
-    [1, 100, (at: number) => addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, at)],
   ] as const;
   for (const [needed, length, use] of room) {
     assert.equal(typeof use(length - needed), "number", "the last place is right");
@@ -207,13 +205,6 @@ test("detached memory has no room", () => {
   const bytes = new Uint8Array(100);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   assert.throws(() => addon.writeSockaddr(bytes, 0, "::1", 1), TypeError);
-});
-
-test("a path without its NUL is refused", () => {
-  const bytes = new Uint8Array(10).fill(0x61);
-  assert.throws(() => addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, 0), TypeError);
-  bytes[9] = 0;
-  assert.equal(addon.openBeneath(OWNER_FIRST, FD_NOBODY, bytes, 0), -abi.EBADF);
 });
 
 /** A random value: right, on the edge of right, or of any kind at all. */
@@ -241,7 +232,7 @@ function randomValue(random: Random, kind: Kind, fds: readonly number[]): unknow
 }
 
 /** Calls that bring a descriptor which belongs to the fuzzer from then on. */
-const OPENERS = new Set(["listen", "socket", "openRoot", "openBeneath", "eventfd"]);
+const OPENERS = new Set(["listen", "socket", "openRoot", "eventfd"]);
 
 /** What returns: the test would end with the first right call of the other. */
 const RETURNING = FUNCTIONS.filter((name) => name !== "exitNow");

@@ -53,23 +53,7 @@ const PATHS = [
   ["x".repeat(300), -abi.ENAMETOOLONG],
 ] as const;
 
-test("openBeneath opens what lies below the root and nothing else", () => {
-  withOwner(OWNER, () => {
-    const rootFd = succeed(addon.openRoot(root));
-    const arena = new Arena(OWNER, 1 << 16);
-    for (const [path, expected] of PATHS) {
-      const fd = addon.openBeneath(OWNER, rootFd, arena.bytes, arena.put(path));
-      assert.equal(Math.min(fd, 0), expected, JSON.stringify(path));
-      if (fd < 0) continue;
-      assert.equal(addon.owners()[fd], OWNER + 1);
-      succeed(addon.close(fd));
-      assert.equal(addon.owners()[fd], 0);
-    }
-    succeed(addon.close(rootFd));
-  });
-});
-
-test("openat2 through the ring decides the same", () => {
+test("openat2 opens what lies below the root and nothing else", () => {
   withOwner(OWNER, () => {
     const rootFd = succeed(addon.openRoot(root));
     const ring = new TestRing(OWNER);
@@ -120,8 +104,7 @@ test("a file's status is what it was given", () => {
   assert.equal(at(abi.FILE_STATUS_MTIME_SECS), 1_700_000_000);
   assert.equal(at(abi.FILE_STATUS_MTIME_NANOS), 250_000_000);
   assert.equal(at(abi.FILE_STATUS_IS_DIRECTORY), 0);
-  assert.equal(at(abi.FILE_STATUS_MODE) & 0o170000, 0o100000);
-  assert.ok(at(abi.FILE_STATUS_INODE) > 0 && at(abi.FILE_STATUS_DEVICE) >= 0);
+  assert.equal(at(abi.FILE_STATUS_IS_REGULAR), 1);
   assert.deepEqual([words[0], words[1], words.at(-1)], [-1, -1, -1]);
   succeed(addon.close(fd));
   assert.equal(addon.fileStatus(fd, words, 0), -abi.EBADF);
