@@ -1,6 +1,5 @@
 // The two route tables, brought into one list of routes and one list of host patterns in matching
-// order (BEHAVIOUR "Routing"): a host route is the only route of its host; a path route is one of
-// several prefixes.
+// order: a host route is the only route of its host; a path route is one of several prefixes.
 
 import assert from "node:assert/strict";
 import {

@@ -4,18 +4,18 @@
 import type { Span } from "../../diagnostics/span.ts";
 import { LOOPBACK, meets, parseRange } from "../values/address-range.ts";
 import { parseListenAddress } from "../values/listen-address.ts";
-import type { RuleContext } from "./rule.ts";
+import { listensOf, type RuleContext } from "./rule.ts";
 
 /** Whether every listener is on loopback, and no proxy in front is believed. */
-export function hearsLocalClientsOnly({ config }: RuleContext): boolean {
-  const { listen, trusted_proxies = [] } = config.server ?? {};
+export function hearsLocalClientsOnly(context: RuleContext): boolean {
+  const { trusted_proxies = [] } = context.config.server ?? {};
   if (trusted_proxies.some((text) => text !== undefined && parseRange(text) !== undefined)) {
     return false;
   }
-  const texts = typeof listen === "string" ? [listen] : (listen ?? []);
+  const listens = listensOf(context);
   return (
-    texts.length > 0 &&
-    texts.every((text) => {
+    listens.length > 0 &&
+    listens.every(({ text }) => {
       const endpoint = parseListenAddress(text);
       return endpoint.ok && isLocal(endpoint.value.address);
     })

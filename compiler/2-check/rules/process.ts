@@ -1,8 +1,7 @@
 // Settings of the process that do not go together: workers, ports and privileges.
 
-import type { KeyPath } from "../../1-read/key-path.ts";
 import { parseListenAddress } from "../values/listen-address.ts";
-import type { RuleContext } from "./rule.ts";
+import { listensOf, type RuleContext } from "./rule.ts";
 
 /** Ports below this one need a privilege. */
 const UNPRIVILEGED_PORT_MIN = 1024;
@@ -29,17 +28,14 @@ export function checkPrivileges(context: RuleContext): void {
   if (user === "root" || user === "0") {
     return report.add("security/keeps-root", locator.value(path), { user: JSON.stringify(user) });
   }
-  const listen = config.server?.listen;
-  const single = typeof listen === "string";
-  const check = (text: string | undefined, place: KeyPath): void => {
-    const endpoint = text === undefined ? undefined : parseListenAddress(text);
-    const port = endpoint?.ok ? endpoint.value.port : 0;
-    if (port === 0 || port >= UNPRIVILEGED_PORT_MIN) return;
+  const admin = config.admin?.listen;
+  const listens = listensOf(context);
+  if (admin !== undefined) listens.push({ text: admin, path: ["admin", "listen"] });
+  for (const { text, path: place } of listens) {
+    const endpoint = parseListenAddress(text);
+    const port = endpoint.ok ? endpoint.value.port : 0;
+    if (port === 0 || port >= UNPRIVILEGED_PORT_MIN) continue;
     const labels = [{ span: locator.value(path), text: "root is given up here" }];
     report.add("server/privileged-port", locator.value(place), { port }, { labels });
-  };
-  (single ? [listen] : (listen ?? [])).forEach((text, index) => {
-    check(text, ["server", "listen", ...(single ? [] : [index])]);
-  });
-  check(config.admin?.listen, ["admin", "listen"]);
+  }
 }

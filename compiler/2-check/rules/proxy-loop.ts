@@ -4,7 +4,7 @@ import type { KeyPath } from "../../1-read/key-path.ts";
 import { LOOPBACK, overlaps, parseRange } from "../values/address-range.ts";
 import { type ListenEndpoint, parseListenAddress } from "../values/listen-address.ts";
 import { parseProxyUrl } from "../values/proxy-url.ts";
-import { type RuleContext, targetsOf } from "./rule.ts";
+import { listensOf, type RuleContext, targetsOf } from "./rule.ts";
 
 interface Listener {
   readonly endpoint: ListenEndpoint;
@@ -41,16 +41,11 @@ function checkUrl(
   report.add("server/proxies-to-itself", locator.value(path), params, { labels });
 }
 
-function listenersOf({ config }: RuleContext): Listener[] {
-  const listen = config.server?.listen;
-  const found: Listener[] = [];
-  const add = (text: string, path: KeyPath): void => {
+function listenersOf(context: RuleContext): Listener[] {
+  return listensOf(context).flatMap(({ text, path }) => {
     const endpoint = parseListenAddress(text);
-    if (endpoint.ok) found.push({ endpoint: endpoint.value, path });
-  };
-  if (typeof listen === "string") add(listen, ["server", "listen"]);
-  else listen?.forEach((text, index) => void add(text, ["server", "listen", index]));
-  return found;
+    return endpoint.ok ? [{ endpoint: endpoint.value, path }] : [];
+  });
 }
 
 /** Whether a host is the address listened on, or means this machine when all are listened on. */

@@ -19,6 +19,21 @@ export interface RuleContext {
 /** Looks at the configuration and reports; rules do not depend on each other. */
 export type Rule = (context: RuleContext) => void;
 
+/** An address of `server.listen` as it is written, and where. */
+export interface PlacedListen {
+  readonly text: string;
+  readonly path: KeyPath;
+}
+
+export function listensOf({ config }: RuleContext): PlacedListen[] {
+  const listen = config.server?.listen;
+  const path = ["server", "listen"];
+  if (typeof listen === "string") return [{ text: listen, path }];
+  const placed: PlacedListen[] = [];
+  listen?.forEach((text, index) => void placed.push({ text, path: [...path, index] }));
+  return placed;
+}
+
 export interface PlacedRoute {
   readonly route: DraftRoute;
   readonly path: KeyPath;
