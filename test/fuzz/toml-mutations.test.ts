@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readSource } from "zproxy/compiler/1-read/read.ts";
 import { checkSource } from "zproxy/compiler/2-check/check.ts";
 import { formatJson } from "zproxy/compiler/diagnostics/json-format.ts";
+import { Report } from "zproxy/compiler/diagnostics/report.ts";
 import { formatText } from "zproxy/compiler/diagnostics/text-format.ts";
 import { type Random, withRandom } from "../lib/random.ts";
 import { mutated, TomlWriter } from "../lib/toml-documents.ts";
@@ -64,6 +66,50 @@ test("every prefix of the example is answered", () => {
   assert.ok(example !== undefined);
   for (let end = 0; end < example.text.length; end += 3) {
     expectDiagnostics(example.text.slice(0, end));
+  }
+});
+
+/** Has a value of every kind, several in each list, and rules that look at two of them. */
+const MANY_KINDS = `[server]
+listen = ["127.0.0.1:8080", "127.0.0.1:80"]
+threads = 2
+trusted_proxies = ["10.0.0.0/8", "10.1.0.0/16"]
+[security]
+drop_privileges_user = "nobody"
+[admin]
+listen = "127.0.0.1:8080"
+[tls]
+cert_path = "a.pem"
+key_path = "a.key"
+certificates = [{ cert_path = "b.pem", key_path = "b.key" }, { cert_path = "c.pem" }]
+[upstreams.api]
+servers = ["http://127.0.0.1:8080", { url = "https://b:1", weight = 2 }]
+health_check = { path = "/", healthy_statuses = [200, 204], timeout_secs = 20 }
+[path_routes."example.com"."/"]
+type = "Proxy"
+upstream = "api"
+tls_verify = false
+security = { allowed_methods = ["GET", "GET"], allowed_ips = ["10.0.0.1"], denied_ips = ["::1"] }
+when = [
+  { name = "a", if = 'client in ["10.0.0.2"]', path = "/a" },
+  { name = "a", if = 'method == "POST"', type = "Proxy", url = "http://127.0.0.1:80" },
+]
+[host_routes."*.com"]
+path = "/var/www"
+security = { allowed_methods = ["GET", "PUT"] }
+[[tests]]
+request = "GET http://example.com/"
+headers = { a = "b" }
+expect = { when = "a", headers = { b = "" } }
+`;
+
+test("any value may be of any other type", () => {
+  const document = readSource({ path: "config.toml", text: MANY_KINDS }, new Report());
+  assert.ok(document !== undefined);
+  for (const path of document.locator.paths()) {
+    const { start, end } = document.locator.value(path);
+    for (const odd of ["7", '"odd"', "true", "[]", "[7]", "{ odd = 7 }"])
+      expectDiagnostics(MANY_KINDS.slice(0, start) + odd + MANY_KINDS.slice(end));
   }
 });
 
