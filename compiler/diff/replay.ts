@@ -1,6 +1,7 @@
 // Proves a change: its witness is asked of both programs, and the answers differ.
 
 import type { RequestProbe } from "../../runtime/control/probe-types.ts";
+import { urlHost } from "../2-check/values/host-name.ts";
 import { type Decision, decide } from "../explain/decision.ts";
 import type { Ir } from "../ir/ir.ts";
 import type { Change, Witness } from "./change.ts";
@@ -57,9 +58,8 @@ const HEAD_END_BYTES = 4;
 
 export function headOf(witness: Witness): string {
   const { method, host, path, query, headers, bodyBytes, headBytes } = witness;
-  const authority = host.includes(":") ? `[${host}]` : host;
   const fields = headers.map(([name, value]) => `${name}: ${value}`);
-  const lines = [`${method} ${path}${query} HTTP/1.1`, `Host: ${authority}`, ...fields];
+  const lines = [`${method} ${path}${query} HTTP/1.1`, `Host: ${urlHost(host)}`, ...fields];
   if (bodyBytes > 0) lines.push(`Content-Length: ${bodyBytes}`);
   const head = lines.join("\r\n");
   const padding = "\r\nX-Padding: ";
@@ -69,8 +69,7 @@ export function headOf(witness: Witness): string {
 
 function printWitness(witness: Witness): string {
   const { method, host, path, query, headers, client, bodyBytes, headBytes } = witness;
-  const authority = host.includes(":") ? `[${host}]` : host;
-  const whole = path === "*" ? path : `http://${authority}${path}${query}`;
+  const whole = path === "*" ? path : `http://${urlHost(host)}${path}${query}`;
   const url = /[&?;*'"$`\\|<>(){}!]/.test(query) ? quoted(whole) : whole;
   const fields = headers.map(([name, value]) => ` -H ${quoted(`${name}: ${value}`)}`).join("");
   const body = bodyBytes > 0 ? ` -H "Content-Length: ${bodyBytes}"` : "";

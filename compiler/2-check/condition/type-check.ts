@@ -15,6 +15,7 @@ import {
 import { coveredEntries, parseRange } from "../values/address-range.ts";
 import { parseCidr } from "../values/cidr.ts";
 import { knownMethod, whyNoMethod } from "../values/method.ts";
+import { isToken } from "../values/token.ts";
 import { type Comparison, type Piece, parseCondition, type TestTree, type Tree } from "./parser.ts";
 
 /** Offsets of the condition's text. */
@@ -45,9 +46,6 @@ const EXACT = ["==", "!=", "in", "not in"];
 
 /** What a request may have to be compared with, one after the other. */
 const COMPARISONS_MAX = 256;
-
-/** RFC 9110 section 5.6.2, RFC 6265 section 4.1.1. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Headers that say how a message is framed or where it is from; what to use in their place. */
 const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
@@ -241,7 +239,7 @@ function readTextTest(kind: TextSource, tree: TestTree, tell: Tell): TextTest | 
 function whyNoName(kind: TextSource, name: string): string | undefined {
   if (name === "") return "it is empty";
   if (kind === "query") return whyNoText(kind, "equals", name);
-  if (!TOKEN.test(name)) return `it has characters that the name of a ${kind} cannot have`;
+  if (!isToken(name)) return `it has characters that the name of a ${kind} cannot have`;
   return kind === "header" ? OWN_HEADERS.get(name.toLowerCase()) : undefined;
 }
 

@@ -1,6 +1,6 @@
 // An address or a block of addresses, as access lists hold them.
 
-import { type IpAddress, parseIp } from "./ip-address.ts";
+import { type IpAddress, parseIp, printIp } from "./ip-address.ts";
 import { type Parsed, parsed, refused } from "./parsed.ts";
 
 export interface CidrBlock {
@@ -32,8 +32,7 @@ export function parseCidr(text: string): Parsed<CidrBlock> {
 function block(address: IpAddress, prefixBits: number, bitsMax: number): CidrBlock {
   const bytes = address.bytes.map((byte, index) => byte & byteMask(prefixBits - index * 8));
   const exact = bytes.every((byte, index) => byte === address.bytes[index]);
-  const network = exact ? address : parseIp(textOf(bytes));
-  const text = "value" in network && network.ok ? network.value.text : address.text;
+  const text = printIp(bytes);
   return {
     version: address.version,
     bytes,
@@ -47,13 +46,4 @@ function block(address: IpAddress, prefixBits: number, bitsMax: number): CidrBlo
 function byteMask(bits: number): number {
   if (bits >= 8) return 0xff;
   return bits <= 0 ? 0 : (0xff << (8 - bits)) & 0xff;
-}
-
-function textOf(bytes: readonly number[]): string {
-  if (bytes.length === 4) return bytes.join(".");
-  const words: string[] = [];
-  for (let at = 0; at < bytes.length; at += 2) {
-    words.push((((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16));
-  }
-  return words.join(":");
 }

@@ -16,6 +16,11 @@ export function splitPort(text: string): { name: string; port: string | undefine
     : { name: match[1] ?? "", port: match[2] ?? "" };
 }
 
+/** A host as a URL has it: IPv6 in brackets. */
+export function urlHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
 /** Reads a route's host key: a name, an IP address, `*.name` or `*`. Returns its normal form. */
 export function parseHostPattern(text: string): Parsed<string> {
   if (text === "*") return parsed(text);

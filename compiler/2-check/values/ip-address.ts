@@ -13,6 +13,11 @@ export interface IpAddress {
 
 const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 
+/** The shortest form of four or sixteen bytes. */
+export function printIp(bytes: readonly number[]): string {
+  return bytes.length === 4 ? bytes.join(".") : new ipaddr.IPv6([...bytes]).toRFC5952String();
+}
+
 /** Reads an address without brackets, prefix length or port. */
 export function parseIp(text: string): Parsed<IpAddress> {
   if (text.includes(":")) return parseIpv6(text);
@@ -44,8 +49,8 @@ function parseIpv6(text: string): Parsed<IpAddress> {
     const [a = 0, b = 0, c = 0, d = 0] = embedded.value.bytes;
     groups = `${text.slice(0, tailStart)}${hex(a, b)}:${hex(c, d)}`;
   }
-  const address = ipaddr.IPv6.parse(groups);
-  return parsed({ version: 6, bytes: address.toByteArray(), text: address.toRFC5952String() });
+  const bytes = ipaddr.IPv6.parse(groups).toByteArray();
+  return parsed({ version: 6, bytes, text: printIp(bytes) });
 }
 
 function hex(high: number, low: number): string {

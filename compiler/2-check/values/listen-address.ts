@@ -1,5 +1,6 @@
 // What `server.listen` holds: an IP address and a port.
 
+import { urlHost } from "./host-name.ts";
 import { parseIp } from "./ip-address.ts";
 import { type Parsed, parsed, refused } from "./parsed.ts";
 
@@ -32,7 +33,7 @@ export function parseListenAddress(text: string): Parsed<ListenEndpoint> {
 
 /** The endpoint as it is written. */
 export function printListenAddress({ address, port }: ListenEndpoint): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return `${urlHost(address)}:${port}`;
 }
 
 function whyNoMatch(text: string): string {

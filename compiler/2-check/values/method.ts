@@ -1,7 +1,6 @@
 // Methods are tokens. Any token may be a method of somebody's own, but "get" is a mistake for GET.
 
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+import { isToken } from "./token.ts";
 
 /** The methods of RFC 9110, PATCH (RFC 5789) and those of WebDAV that people meet. */
 const KNOWN = new Set([
@@ -13,7 +12,7 @@ const KNOWN = new Set([
 export function whyNoMethod(method: string): string | undefined {
   if (method === "") return "it is empty";
   if (method === "*") return "all methods are allowed when the list is absent";
-  if (!TOKEN.test(method)) return "it has characters that a method cannot have";
+  if (!isToken(method)) return "it has characters that a method cannot have";
   const upper = method.toUpperCase();
   if (method === upper || !KNOWN.has(upper)) return undefined;
   return `methods are case-sensitive, and ${upper} is in upper case`;

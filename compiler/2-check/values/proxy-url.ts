@@ -1,6 +1,6 @@
 // URLs of servers that requests are passed on to.
 
-import { parseHostName } from "./host-name.ts";
+import { parseHostName, urlHost } from "./host-name.ts";
 import { parseIp } from "./ip-address.ts";
 import { type Parsed, parsed, refused } from "./parsed.ts";
 import { parsePath } from "./request-path.ts";
@@ -59,7 +59,7 @@ function parseHost(text: string): Parsed<string> {
 }
 
 function authorityOf(host: string, port: number, tls: boolean): string {
-  const name = host.includes(":") ? `[${host}]` : host;
+  const name = urlHost(host);
   return port === (tls ? 443 : 80) ? name : `${name}:${port}`;
 }
 

@@ -4,6 +4,7 @@
 import { parseHostName, splitPort } from "./host-name.ts";
 import { parseIp } from "./ip-address.ts";
 import { type Parsed, parsed, refused } from "./parsed.ts";
+import { isToken } from "./token.ts";
 
 export interface WrittenRequest {
   readonly method: string;
@@ -13,8 +14,6 @@ export interface WrittenRequest {
   readonly target: string;
 }
 
-/** RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** What a client may send in a target; the rest is written as an escape. */
 const TARGET = /^\/[\x21-\x7e]*$/;
 
@@ -29,7 +28,7 @@ export function parseRequestLine(text: string): Parsed<WrittenRequest> {
 
 /** Reads a method and a URL with scheme and host. */
 export function parseRequest(method: string, url: string): Parsed<WrittenRequest> {
-  if (!TOKEN.test(method)) return refused(`${JSON.stringify(method)} is not a method`);
+  if (!isToken(method)) return refused(`${JSON.stringify(method)} is not a method`);
   const match = /^https?:\/\/([^/?#]*)([^#]*)(#.*)?$/i.exec(url);
   if (match === null) return refused("the URL starts with http:// or https:// and a host");
   const [, authority = "", rest = "", fragment] = match;
@@ -45,7 +44,7 @@ export function parseRequest(method: string, url: string): Parsed<WrittenRequest
 
 /** Why a header cannot be sent, or undefined. */
 export function whyNoHeader(name: string, value: string): string | undefined {
-  if (!TOKEN.test(name)) return "its name has characters that a name cannot have";
+  if (!isToken(name)) return "its name has characters that a name cannot have";
   if (/[\0\r\n]/.test(value)) return "its value has a line break";
   return undefined;
 }
