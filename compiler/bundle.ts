@@ -15,6 +15,7 @@ import {
   packagesOf,
 } from "./bundle-server.ts";
 import type { Features } from "./ir/features.ts";
+import { packageVersion } from "./package-root.ts";
 
 const ADDON = "zproxy.node";
 const MANIFEST = "manifest.json";
@@ -61,7 +62,7 @@ export async function bundle(input: BundleInput, outFolder: string): Promise<voi
     files.set(`${name}.cjs`, await bundlePackage(packageRoot, name));
   }
   if (input.addon !== undefined) files.set(ADDON, await readFile(input.addon));
-  files.set(MANIFEST, await printManifest(input, files));
+  files.set(MANIFEST, printManifest(input, files));
   await writeFolder(target, files);
 }
 
@@ -84,14 +85,13 @@ async function hasOurManifest(target: string): Promise<boolean> {
 }
 
 /** Everything about the output that depends on more than the configuration's meaning. */
-async function printManifest(
+function printManifest(
   { packageRoot, source }: BundleInput,
   files: ReadonlyMap<string, Uint8Array>,
-): Promise<Uint8Array> {
-  const { version } = JSON.parse(await readFile(join(packageRoot, "package.json"), "utf8"));
+): Uint8Array {
   const paths = [...files.keys()].sort();
   const manifest = {
-    compilerVersion: version,
+    compilerVersion: packageVersion(packageRoot),
     configHash: sha256(source),
     files: Object.fromEntries(paths.map((path) => [path, sha256(files.get(path)!)])),
   };

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type CidrBlock, parseCidr } from "../2-check/values/cidr.ts";
+import { blockHolds } from "../ir/address-block.ts";
 import type { AddressBlockIr } from "../ir/ir.ts";
 
 /** The bytes before an IPv4 address in its IPv4-mapped form (RFC 4291 section 2.5.5.2). */
@@ -47,10 +48,5 @@ function compareBlocks(a: AddressBlockIr, b: AddressBlockIr): number {
 
 /** Whether every address of `inner` is in `outer`. */
 function holds(outer: AddressBlockIr, inner: AddressBlockIr): boolean {
-  if (outer.version !== inner.version || outer.prefixBits > inner.prefixBits) return false;
-  return outer.words.every((word, index) => {
-    const bits = Math.max(0, Math.min(32, outer.prefixBits - index * 32));
-    const other = inner.words[index]!;
-    return bits === 0 || word >>> (32 - bits) === other >>> (32 - bits);
-  });
+  return outer.prefixBits <= inner.prefixBits && blockHolds(outer, inner.words);
 }

@@ -11,7 +11,7 @@ import {
 } from "../../schema/config.generated.ts";
 import { printKey, printKeyPath } from "../1-read/key-path.ts";
 import { parseHostPattern } from "../2-check/values/host-name.ts";
-import { compareCodeUnits, compareHostPatterns } from "../ir/host-pattern.ts";
+import { compareHostPatterns } from "../ir/host-pattern.ts";
 import type {
   FileIr,
   HostIr,
@@ -22,6 +22,7 @@ import type {
   TargetIr,
   WhenIr,
 } from "../ir/ir.ts";
+import { compareCodeUnits } from "../ir/order.ts";
 import { lowerAddresses } from "./lower-addresses.ts";
 import {
   type ConditionWords,

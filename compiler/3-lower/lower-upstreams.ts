@@ -16,8 +16,8 @@ import {
 } from "../../schema/config.generated.ts";
 import { printKeyPath } from "../1-read/key-path.ts";
 import { type ProxyUrl, parseProxyUrl } from "../2-check/values/proxy-url.ts";
-import { compareCodeUnits } from "../ir/host-pattern.ts";
 import type { HealthCheckIr, UpstreamIr, UpstreamServerIr } from "../ir/ir.ts";
+import { compareCodeUnits } from "../ir/order.ts";
 import { assignSymbols } from "./symbols.ts";
 
 /** What says where requests go: a route, or another target of one. */

@@ -1,7 +1,7 @@
 // Names of constants in the generated text, made from config keys so that they stay the same when
 // other entries come and go.
 
-import { compareCodeUnits } from "../ir/host-pattern.ts";
+import { compareCodeUnits } from "../ir/order.ts";
 
 interface Named {
   readonly id: string;

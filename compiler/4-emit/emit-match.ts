@@ -3,8 +3,9 @@
 // one host or as many hosts (`npm run bench -- --case match-form`), and they stay far below the
 // size of function that V8 stops optimising.
 
-import { compareCodeUnits, hostPatternKind } from "../ir/host-pattern.ts";
+import { hostPatternKind } from "../ir/host-pattern.ts";
 import type { HostIr, RouteIr } from "../ir/ir.ts";
+import { compareCodeUnits } from "../ir/order.ts";
 import { bytesConstant, comment, functionOf, importApi, inlineObject } from "./layout.ts";
 import { camel, constant } from "./names.ts";
 import { COLUMNS_MAX, type Code, code, from, indent, joinCode, Name } from "./text.ts";

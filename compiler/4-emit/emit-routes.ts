@@ -3,8 +3,8 @@
 
 import { printCondition } from "../ir/condition.ts";
 import { targetsOf } from "../ir/features.ts";
-import { compareCodeUnits } from "../ir/host-pattern.ts";
 import type { MethodIr, RouteIr, RouteLimitsIr, TargetIr, WhenIr } from "../ir/ir.ts";
+import { compareCodeUnits } from "../ir/order.ts";
 import { emitAddressFunction, isAddressSet } from "./emit-addresses.ts";
 import {
   chooseName,

@@ -55,10 +55,10 @@ Exit status: 0 explained, 1 the configuration has mistakes, 2 the command line h
       printDiagnostics(source, diagnostics, process.stderr);
       return EXIT_ERRORS;
     }
-    const probe = await loadProbe(files, packageRoot(import.meta.url));
+    const root = packageRoot(import.meta.url);
+    const probe = await loadProbe(files, root);
     const question = { request: `${method} ${url}`, head, peer: address.value.text };
     const asked = decide(ir, probe, question);
-    const root = packageRoot(import.meta.url);
     const decision = values.host ? lookedUp(asked, await loadFileProbe(files, root)) : asked;
     const { clientWords: _, ...document } = decision;
     process.stdout.write(

@@ -29,7 +29,7 @@ export function formatText(
   if (diagnostics.length === 0) return "";
   const sources = new Sources(source);
   const blocks = diagnostics.map((it) => block(sources, it, options.color === true));
-  return `${[...blocks, `${countText(diagnostics)}\n`].join("\n")}`;
+  return [...blocks, `${countText(diagnostics)}\n`].join("\n");
 }
 
 /** Such as `2 errors, 1 warning`; at least one thing is counted. */
@@ -37,7 +37,7 @@ function countText(diagnostics: readonly Diagnostic[]): string {
   const parts = (["error", "warning", "note"] as const).map((severity) =>
     plural(diagnostics.filter((it) => it.severity === severity).length, severity),
   );
-  return parts.filter((part) => part !== "").join(", ") || "no errors";
+  return parts.filter((part) => part !== "").join(", ");
 }
 
 function plural(count: number, word: string): string {

@@ -3,26 +3,26 @@
 import {
   type AddressRange,
   type AddressSet,
-  EVERY_IPV4,
-  EVERY_IPV6,
+  EVERY_ADDRESS,
   parseRange,
+  parseRanges,
   subtract,
 } from "../2-check/values/address-range.ts";
-import { parseCidr } from "../2-check/values/cidr.ts";
+import { printIp } from "../2-check/values/ip-address.ts";
 import type { AddressBlockIr, RouteIr } from "../ir/ir.ts";
+
+/** A client like any other, of a block that is kept for examples (RFC 5737). */
+export const ANY_CLIENT = "192.0.2.1";
+export const ANY_CLIENT_RANGE = parseRange(ANY_CLIENT)!;
 
 /** The clients a route lets in: `denied_ips` wins, an empty `allowed_ips` is everybody. */
 export function clientsOf({ allowedClients, deniedClients }: RouteIr): AddressSet {
-  const allowed = allowedClients.length === 0 ? [EVERY_IPV4, EVERY_IPV6] : rangesOf(allowedClients);
+  const allowed = allowedClients.length === 0 ? EVERY_ADDRESS : rangesOf(allowedClients);
   return subtract(allowed, rangesOf(deniedClients));
 }
 
-export function rangesOf(blocks: readonly Pick<AddressBlockIr, "text">[]): AddressSet {
-  return blocks.map(({ text }) => parseRange(text)!);
-}
-
-export function has(set: AddressSet, { version, first }: AddressRange): boolean {
-  return set.some((it) => it.version === version && it.first <= first && first <= it.last);
+function rangesOf(blocks: readonly AddressBlockIr[]): AddressRange[] {
+  return parseRanges(blocks.map(({ text }) => text));
 }
 
 /** One address of the set, as text; undefined when it is empty. */
@@ -62,12 +62,8 @@ function blocksOf({ version, first, last }: AddressRange): string[] {
 }
 
 function printAddress(version: 4 | 6, address: bigint): string {
-  if (version === 4) {
-    return [24n, 16n, 8n, 0n].map((shift) => (address >> shift) & 0xffn).join(".");
-  }
-  const groups = Array.from({ length: 8 }, (_, index) =>
-    ((address >> BigInt(112 - index * 16)) & 0xffffn).toString(16),
+  const bytes = Array.from({ length: version === 4 ? 4 : 16 }, (_, index) =>
+    Number((address >> BigInt(8 * index)) & 0xffn),
   );
-  const block = parseCidr(groups.join(":"));
-  return block.ok ? block.value.text : groups.join(":");
+  return printIp(bytes.reverse());
 }

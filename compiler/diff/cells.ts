@@ -8,11 +8,11 @@ import {
   type TextFact,
   TooManyCases,
 } from "../2-check/condition/solve.ts";
-import { parseRange } from "../2-check/values/address-range.ts";
+import { includes } from "../2-check/values/address-range.ts";
 import { type Condition, printCondition, pushNotsDown, testsOf } from "../ir/condition.ts";
 import type { RouteIr, TargetIr } from "../ir/ir.ts";
 import { hasMethod, isEmpty, pickMethod } from "../ir/method-set.ts";
-import { anyOf, has } from "./address-set.ts";
+import { ANY_CLIENT, ANY_CLIENT_RANGE, anyOf } from "./address-set.ts";
 import type { Guard, Witness } from "./change.ts";
 
 export interface Cell {
@@ -116,7 +116,6 @@ function anyOne(parts: readonly Condition[]): Condition {
 }
 
 /** Tried first for a witness. */
-const USUAL_CLIENT = parseRange("192.0.2.1")!;
 const USUAL_METHODS = ["GET", "HEAD", "POST", "PUT"];
 
 /** A request of a guard, by a client and a method of some; undefined: there is none. */
@@ -126,12 +125,11 @@ export function requestOf(
 ): Pick<Witness, "client" | "method" | "query" | "headers"> | undefined {
   if (isEmpty(known.methods) || known.clients.length === 0) return undefined;
   const facts = solve(conditions, { ...NO_FACTS, ...known });
-  const client = facts && (has(facts.clients, USUAL_CLIENT) ? "192.0.2.1" : anyOf(facts.clients));
-  if (facts === undefined || client === undefined) return undefined;
+  if (facts === undefined) return undefined;
   const usual = USUAL_METHODS.find((method) => hasMethod(facts.methods, method));
   const filler = fillerFor([...facts.present, ...facts.absent]);
   return {
-    client,
+    client: includes(facts.clients, ANY_CLIENT_RANGE) ? ANY_CLIENT : anyOf(facts.clients)!,
     method: usual ?? pickMethod(facts.methods),
     query: queryOf(facts.present, filler),
     headers: headersOf(facts.present, filler),

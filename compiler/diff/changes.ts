@@ -4,7 +4,13 @@
 // stay, only the target is left to differ.
 
 import { TooManyCases } from "../2-check/condition/solve.ts";
-import { EVERY_ADDRESS, intersect, parseRange, subtract } from "../2-check/values/address-range.ts";
+import {
+  EVERY_ADDRESS,
+  includes,
+  intersect,
+  parseRange,
+  subtract,
+} from "../2-check/values/address-range.ts";
 import type { Ir, RouteIr, TargetIr } from "../ir/ir.ts";
 import {
   EVERY_METHOD,
@@ -19,15 +25,12 @@ import {
   subtractMethods,
   theseMethods,
 } from "../ir/method-set.ts";
-import { anyOf, clientsOf, has, printSet } from "./address-set.ts";
+import { ANY_CLIENT, ANY_CLIENT_RANGE, anyOf, clientsOf, printSet } from "./address-set.ts";
 import { type Cell, cellsOf, EVERYTHING, requestOf } from "./cells.ts";
 import type { Change, Guard, Mark, SizeRange, Witness } from "./change.ts";
 import type { Region } from "./regions.ts";
 import { describeTarget, describeTargets, encryptionMark, hasTls, targetOf } from "./target.ts";
 
-/** A client like any other, of a block that is kept for examples (RFC 5737). */
-const ANY_CLIENT = "192.0.2.1";
-const ANY_CLIENT_RANGE = parseRange(ANY_CLIENT)!;
 const FILE_METHODS = ["GET", "HEAD"];
 /** Tried for a witness, in this order; then those that rules name. */
 const METHODS = [...FILE_METHODS, "POST", "PUT"];
@@ -225,7 +228,7 @@ function plainWitness({ host, path, before, after }: Region): Witness {
   const routes = [before, after].filter((route) => route !== undefined);
   const clients = routes.map(clientsOf).reduce(intersect);
   const lenient = routes.map(clientsOf).find((set) => set.length > 0);
-  const usual = has(clients, ANY_CLIENT_RANGE) ? ANY_CLIENT : undefined;
+  const usual = includes(clients, ANY_CLIENT_RANGE) ? ANY_CLIENT : undefined;
   const client = usual ?? anyOf(clients) ?? anyOf(lenient ?? []) ?? ANY_CLIENT;
   const method = firstMethod(routes.map(answeredMethods)) ?? "GET";
   return { host, path, query: "", headers: [], client, method, bodyBytes: 0, headBytes: 0 };

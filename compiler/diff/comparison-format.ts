@@ -52,12 +52,12 @@ function printRegion({ pattern, prefix, below }: Region): string {
   return `${pattern}${prefix}${below ? "/…" : ""}`;
 }
 
-/** The route that decides, and the one that decided when it was another. */
 /** The conditions that requests of a change meet, one of them; none: all requests. */
 function guardsOf({ condition }: ProvedChange): string[] {
   return (condition.when ?? []).map(({ text }, at) => `${at === 0 ? "when" : "  or"} ${text}`);
 }
 
+/** The route that decides, and the one that decided when it was another. */
 function routesOf({ regions }: ProvedChange): string {
   const [region] = regions;
   if (region === undefined) return "server";

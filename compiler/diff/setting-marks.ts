@@ -2,11 +2,10 @@
 // change how the server works.
 
 import type { UpstreamServer } from "../../schema/config.generated.ts";
-import { subtract } from "../2-check/values/address-range.ts";
+import { parseRanges, subtract } from "../2-check/values/address-range.ts";
 import { parseListenAddress } from "../2-check/values/listen-address.ts";
 import { lowerUpstreamServer } from "../3-lower/lower-upstreams.ts";
 import type { UpstreamServerIr } from "../ir/ir.ts";
-import { rangesOf } from "./address-set.ts";
 import type { Mark } from "./change.ts";
 import { encryptionMark } from "./target.ts";
 
@@ -74,7 +73,7 @@ export function orNoLimit(value: unknown): number {
 
 /** Addresses that are trusted now and were not. */
 export function trusts(old: unknown, young: unknown) {
-  const set = (value: unknown) => rangesOf(asList(value).map((text) => ({ text: String(text) })));
+  const set = (value: unknown) => parseRanges(asList(value).map(String));
   return subtract(set(young), set(old));
 }
 

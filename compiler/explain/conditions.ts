@@ -3,10 +3,11 @@
 
 import type { ProbeResult } from "../../runtime/control/probe-types.ts";
 import { OWN_TARGET } from "../2-check/rules/conditions.ts";
+import { blockHolds } from "../ir/address-block.ts";
 import { printCondition, type TextTest } from "../ir/condition.ts";
 import type { AddressBlockIr, ConditionIr, RouteIr } from "../ir/ir.ts";
 import type { Candidate } from "./candidates.ts";
-import { blockHolds, printAddress } from "./client-text.ts";
+import { printAddress } from "./client-text.ts";
 
 /** What conditions look at. */
 export type AskedRequest = Pick<ProbeResult, "method" | "client" | "fields" | "query">;

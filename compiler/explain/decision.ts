@@ -10,9 +10,10 @@ import type {
   ProbeResult,
   RequestProbe,
 } from "../../runtime/control/probe-types.ts";
+import { blockHolds } from "../ir/address-block.ts";
 import type { AddressBlockIr, Ir, ProxyIr, RouteIr, TargetIr } from "../ir/ir.ts";
 import { type Candidate, hostCandidates, pathCandidates, winningHost } from "./candidates.ts";
-import { blockHolds, printAddress } from "./client-text.ts";
+import { printAddress } from "./client-text.ts";
 import { chosenTarget, targetCandidates } from "./conditions.ts";
 
 export interface Question {

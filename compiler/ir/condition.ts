@@ -1,7 +1,7 @@
 // Conditions of [[...when]] as plain data: what is compared with what, no spans, every list
 // resolved. The checks make them with plain words, the IR with words that have a symbol.
 
-import { compareCodeUnits } from "./host-pattern.ts";
+import { compareCodeUnits } from "./order.ts";
 
 export interface Worded {
   readonly text: string;

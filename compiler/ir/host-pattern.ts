@@ -1,5 +1,7 @@
 // Host patterns in normal form: their kinds, and the order in which they are tried.
 
+import { compareCodeUnits } from "./order.ts";
+
 /** What a pattern takes: one host, every host below a domain, or every host. */
 export function hostPatternKind(pattern: string): "exact" | "below" | "any" {
   if (pattern === "*") return "any";
@@ -16,10 +18,4 @@ function rank(pattern: string): number {
   // No host name is longer than 253 bytes, so a wildcard's rank lies between the two others.
   if (kind === "below") return 100_000 - pattern.length;
   return kind === "exact" ? 0 : 200_000;
-}
-
-/** Order by UTF-16 code units: the same on every machine, unlike anything with a locale. */
-export function compareCodeUnits(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

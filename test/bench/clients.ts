@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { lowerAddresses } from "../../compiler/3-lower/lower-addresses.ts";
 import { type AddressForm, emitAddressFunction } from "../../compiler/4-emit/emit-addresses.ts";
 import { Name } from "../../compiler/4-emit/text.ts";
-import { blockHolds } from "../../compiler/explain/client-text.ts";
+import { blockHolds } from "../../compiler/ir/address-block.ts";
 import { Random } from "../lib/random.ts";
 import type { MatchRun } from "./match.ts";
 import { median, type Row, spreadPercent } from "./row.ts";

@@ -4,10 +4,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseRange } from "zproxy/compiler/2-check/values/address-range.ts";
+import { includes, parseRange } from "zproxy/compiler/2-check/values/address-range.ts";
 import { lower } from "zproxy/compiler/3-lower/lower.ts";
 import { emit } from "zproxy/compiler/4-emit/emit.ts";
-import { has } from "zproxy/compiler/diff/address-set.ts";
 import type { Change, Mark, Witness } from "zproxy/compiler/diff/change.ts";
 import { type ComparedSide, compare } from "zproxy/compiler/diff/compare.ts";
 import { ask, headOf, sameAnswer } from "zproxy/compiler/diff/replay.ts";
@@ -196,7 +195,7 @@ function speaksOf(change: Change, request: Witness, before: ComparedSide, after:
   );
   return (
     (change.regions.length === 0 || inRegion) &&
-    (clients === undefined || has(clients, parseRange(request.client)!)) &&
+    (clients === undefined || includes(clients, parseRange(request.client)!)) &&
     (when === undefined ||
       when.some(({ conditions }) => conditions.every((it) => referenceHolds(it, request)))) &&
     (methods === undefined || hasMethod(methods, request.method)) &&

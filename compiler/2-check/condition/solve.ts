@@ -3,7 +3,13 @@
 // request may have several of a name, so that each text that must be there is there by itself, and
 // only contradicts one that must not be when it cannot be had without it.
 
-import { type Condition, pushNotsDown, type Test, type TextTest } from "../../ir/condition.ts";
+import {
+  type ClientTest,
+  type Condition,
+  pushNotsDown,
+  type Test,
+  type TextTest,
+} from "../../ir/condition.ts";
 import {
   EVERY_METHOD,
   intersectMethods,
@@ -13,10 +19,11 @@ import {
   theseMethods,
 } from "../../ir/method-set.ts";
 import {
+  type AddressRange,
   type AddressSet,
   EVERY_ADDRESS,
   intersect,
-  parseRange,
+  parseRanges,
   subtract,
 } from "../values/address-range.ts";
 
@@ -174,8 +181,8 @@ function withClients(clients: AddressSet, known: Known): Known[] {
   return clients.length === 0 ? [] : [{ ...known, clients }];
 }
 
-function clientsOf({ blocks }: { readonly blocks: readonly { readonly text: string }[] }) {
-  return blocks.map(({ text }) => parseRange(text)!);
+function clientsOf({ blocks }: ClientTest): AddressRange[] {
+  return parseRanges(blocks.map(({ text }) => text));
 }
 
 function factsOf({ kind, name, relation, texts }: TextTest): TextFact[] {

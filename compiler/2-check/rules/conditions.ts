@@ -6,7 +6,7 @@ import { type Condition, printCondition, testsOf } from "../../ir/condition.ts";
 import { theseMethods } from "../../ir/method-set.ts";
 import { type Facts, NO_FACTS, solve, TooManyCases } from "../condition/solve.ts";
 import { readCondition, type Tell } from "../condition/type-check.ts";
-import { type AddressSet, EVERY_ADDRESS, parseRange, subtract } from "../values/address-range.ts";
+import { EVERY_ADDRESS, parseRanges, subtract } from "../values/address-range.ts";
 import { hearsLocalClientsOnly, isLocal, reportBehindProxy } from "./local-clients.ts";
 import { type PlacedRoute, type RuleContext, routesOf } from "./rule.ts";
 
@@ -156,8 +156,8 @@ function checkAdmitted(context: RuleContext, placed: PlacedRoute, entry: Entry):
 function admittedBy({ route }: PlacedRoute): { list: string; facts: Facts }[] {
   const { allowed_methods = [], allowed_ips = [], denied_ips = [] } = route.security ?? {};
   const methods = theseMethods([...allowed_methods].map((text) => ({ text: text ?? "" })));
-  const allowed = allowed_ips.length === 0 ? EVERY_ADDRESS : rangesOf(allowed_ips);
-  const clients = subtract(allowed, rangesOf(denied_ips));
+  const allowed = allowed_ips.length === 0 ? EVERY_ADDRESS : parseRanges(allowed_ips);
+  const clients = subtract(allowed, parseRanges(denied_ips));
   return [
     ...(allowed_methods.length === 0
       ? []
@@ -172,11 +172,4 @@ function admittedBy({ route }: PlacedRoute): { list: string; facts: Facts }[] {
           },
         ]),
   ];
-}
-
-function rangesOf(texts: readonly (string | undefined)[]): AddressSet {
-  return texts.flatMap((text) => {
-    const range = text === undefined ? undefined : parseRange(text);
-    return range === undefined ? [] : [range];
-  });
 }

@@ -20,6 +20,14 @@ export function parseRange(text: string): AddressRange | undefined {
   return block.ok ? rangeOf(block.value) : undefined;
 }
 
+/** Those of some texts that are blocks. */
+export function parseRanges(texts: readonly (string | undefined)[]): AddressRange[] {
+  return texts.flatMap((text) => {
+    const range = text === undefined ? undefined : parseRange(text);
+    return range === undefined ? [] : [range];
+  });
+}
+
 function rangeOf({ version, bytes, prefixBits }: CidrBlock): AddressRange {
   const first = bytes.reduce((number, byte) => (number << 8n) | BigInt(byte), 0n);
   const bits = version === 4 ? IPV4_BITS : IPV6_BITS;
