@@ -1,18 +1,20 @@
 // What may be written behind "=", or as an item of an array.
 
-import type { SchemaNode } from "../../schema/schema-node.ts";
-import { typesOf } from "../../schema/schema-node.ts";
+import { type SchemaNode, typesOf } from "../../schema/schema-node.ts";
 import type { KeyPath } from "../1-read/key-path.ts";
 import type { Choice, CompletionOptions } from "./completion.ts";
-import { type ConditionChoices, conditionChoices, isCondition } from "./condition-words.ts";
+import {
+  type ConditionChoices,
+  conditionChoices,
+  isCondition,
+  METHODS,
+} from "./condition-words.ts";
 import type { ConfigDocument } from "./config-document.ts";
 import { type Cursor, textOf } from "./cursor.ts";
 import { describeValue } from "./describe.ts";
 import { namesRoute, routeKeys, takesUpstream, upstreamNames } from "./names.ts";
 import { schemaAt } from "./schema-path.ts";
 import { printText, printTomlValue } from "./toml-value.ts";
-
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** Keys that hold the name of a file or folder on this machine. */
 const FILE_KEYS = new Set(["cert_path", "key_path", "tls_ca_path", "file_path"]);

@@ -44,7 +44,8 @@ const MEANINGS: ReadonlyMap<string, string> = new Map(
 
 const SUBJECTS = ["method", "client", "header", "query", "cookie"];
 const NAMED = ["header", "query", "cookie"];
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/** Proposed where a method is asked for. */
+export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const COMPARES = ["==", "!=", "in [", "not in ["];
 const TEXT_COMPARES = ["starts_with", "ends_with", "contains"];
 const JOINS = ["and", "or"];

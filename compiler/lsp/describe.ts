@@ -1,8 +1,7 @@
 // What editors show about a key or a value: the schema's own words, as Markdown.
 
 import { resolveNode, type SchemaNode, typesOf } from "../../schema/schema-node.ts";
-import type { Code } from "../diagnostics/registry.ts";
-import { registry } from "../diagnostics/registry.ts";
+import { type Code, registry } from "../diagnostics/registry.ts";
 import { SCHEMA } from "./schema-path.ts";
 import { printTomlValue } from "./toml-value.ts";
 

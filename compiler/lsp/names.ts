@@ -117,8 +117,7 @@ function printQuoted(text: string): string {
 
 function upstreamKeyAt(cursor: Cursor): string | undefined {
   if (cursor.kind === "value" || cursor.part.name === "") return undefined;
-  const { path } = cursor;
-  return path.length === 2 && path[0] === "upstreams" ? cursor.part.name : undefined;
+  return isUpstream(cursor.path) ? cursor.part.name : undefined;
 }
 
 /** Every place that names one of the paths that `isWanted` takes. */

@@ -3,8 +3,7 @@
 
 import type { CompletionItem, Diagnostic, DocumentSymbol } from "vscode-languageserver/node";
 import type { Diagnostic as OwnDiagnostic, Severity } from "../diagnostics/diagnostic.ts";
-import type { Code } from "../diagnostics/registry.ts";
-import { registry } from "../diagnostics/registry.ts";
+import { type Code, registry } from "../diagnostics/registry.ts";
 import type { Choice } from "./completion.ts";
 import type { ConfigDocument } from "./config-document.ts";
 import type { TableSymbol } from "./symbols.ts";
