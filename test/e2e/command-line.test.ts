@@ -216,8 +216,8 @@ test("run stops when its terminal closes, and leaves no server behind", async ()
   const client = connect(port, "127.0.0.1").resume();
   await once(client, "connect");
   try {
-    await child.stop("SIGKILL");
-    await once(client, "close", { signal: AbortSignal.timeout(patience(20_000)) });
+    const closed = once(client, "close", { signal: AbortSignal.timeout(patience(20_000)) });
+    await Promise.all([closed, child.stop("SIGKILL")]);
   } catch (error) {
     process.kill(Number(/^pid (\d+)/.exec(child.stdout)![1]), "SIGTERM");
     throw error;
