@@ -1,6 +1,6 @@
 // zproxy fmt: one layout for every configuration.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { readSource } from "../1-read/read.ts";
 import { Report } from "../diagnostics/report.ts";
 import { formatToml } from "../format/format-toml.ts";
@@ -40,7 +40,7 @@ Exit status: 0 laid out, 1 it would change or is not TOML, 2 the command line ha
       return EXIT_ERRORS;
     }
     if (file === "-") process.stdout.write(formatted);
-    else if (formatted !== readFileSync(file, "utf8")) writeFileSync(file, formatted);
+    else if (formatted !== source.text) writeFileSync(file, formatted);
     return EXIT_OK;
   },
 };

@@ -23,9 +23,15 @@ Exit status: 0 written, 2 the file exists or the command line has mistakes.
     if (existsSync(file)) throw new UsageError(`${file} exists; name another file`);
     const schema = join(dirname(file), SCHEMA_FILE);
     writeFileSync(file, STARTER, { flag: "wx" });
-    if (!existsSync(schema)) writeFileSync(schema, schemaText());
+    const written = [file];
+    if (!existsSync(schema)) {
+      writeFileSync(schema, schemaText());
+      written.push(schema);
+    }
     const named = file === CONFIG_FILE ? "" : ` ${file}`;
-    process.stdout.write(`wrote ${file}; make the folder public, then: zproxy run${named}\n`);
+    process.stdout.write(
+      `wrote ${written.join(" and ")}; make the folder public, then: zproxy run${named}\n`,
+    );
     return EXIT_OK;
   },
 };

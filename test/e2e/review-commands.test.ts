@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -98,6 +98,12 @@ test("explain --json is the text as data, and init names the next step", () => {
     zproxy(["init", "started.toml"]).stdout,
     "wrote started.toml; make the folder public, then: zproxy run started.toml\n",
   );
+});
+
+test("init says that it has written a schema, too", () => {
+  mkdirSync(join(FOLDER, "new"));
+  const { stdout } = zproxy(["init", "new/config.toml"]);
+  assert.match(stdout, /^wrote new\/config\.toml and new\/config\.schema\.json; make /);
 });
 
 const BESIDE = `[[tests]]
