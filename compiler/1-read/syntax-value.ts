@@ -13,6 +13,9 @@ const BOOLEANS: ReadonlyMap<string, string> = new Map([
   ["false", "false"],
 ]);
 
+/** A header, which inside an array reads like an array within it. */
+const HEADER_LINE = /^\s*\[+[\w-]+(?:\.(?:[\w-]+|"[^"]*"|'[^']*'))*\]+\s*(?:#.*)?$/;
+
 /** The value around an offset as far as it would go if it were in quotes. */
 function valueAround({ text, offset }: SyntaxPlace): { start: number; end: number; text: string } {
   let start = offset;
@@ -39,8 +42,7 @@ export function explainValue(place: SyntaxPlace, report: Report): void {
   if (/^[-+]?\d/.test(value.text) && !/[.:/].*[.:/]|[a-z].*[./:]/i.test(value.text)) {
     return explainNumber(value, report);
   }
-  // A header inside an array reads like an array within it.
-  if (/^\s*\[[\w.-]+\]\s*$/.test(place.line) && reportOpened(place, report)) return;
+  if (HEADER_LINE.test(place.line) && reportOpened(place, report)) return;
   explainText(value, report);
 }
 
