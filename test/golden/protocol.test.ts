@@ -18,6 +18,7 @@ const SHARED = [
   "runtime/control/tls-keys.ts",
   "runtime/data/api.ts",
   "runtime/data/connection-limit.ts",
+  "runtime/data/hash.ts",
   "runtime/data/log-record.ts",
   "runtime/data/log-ring.ts",
   "runtime/data/metrics.ts",
