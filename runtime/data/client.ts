@@ -340,8 +340,8 @@ export function drain(loop: EventLoop, connection: Connection): void {
 
 /** Lets a connection go on which no request is under way. */
 export function closeIdle(loop: EventLoop, connection: Connection): void {
-  const isIdle = isBetween(connection) && !connection.closing;
-  if (!isIdle || (TLS && loop.tls?.isShaking(connection))) return;
+  if (!isBetween(connection) || connection.closing) return;
+  if (TLS && loop.tls?.isShaking(connection)) return;
   if (isRequestHere(loop, connection)) {
     // It is answered, unless it is none after all; the answer is the last.
     if (!connection.sending) loop.timers.set(connection.slot, LINGER_MS);
