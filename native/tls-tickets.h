@@ -1,6 +1,7 @@
 // The keys of session tickets: one set for all servers' contexts of the process, so that every
 // worker resumes what another one began, and new contexts what old ones did. Made here, changed
-// now and then, and never handed out.
+// now and then, and never handed out. What a ticket holds stays in freed memory, without the master
+// secret: the keys mask that.
 #ifndef ZP_TLS_TICKETS_H
 #define ZP_TLS_TICKETS_H
 
