@@ -19,6 +19,7 @@
         "socket.c",
         "thread.c",
         "tls-context.c",
+        "tls-secrets.c",
         "tls-tickets.c",
         "tls.c"
       ],

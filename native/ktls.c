@@ -2,7 +2,6 @@
 #include "ktls.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/core_names.h>
@@ -13,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tls-secrets.h"
 
 enum {
     KEY_MAX = 32,
@@ -163,36 +164,21 @@ struct watch {
 static int watch_index = -1;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 
-// Wipes what is known of a direction, and where OpenSSL keeps it: in the memory of `ssl`, which
-// SSL_free gives back as it is. OpenSSL needs it for new keys alone.
-static void wipe_secret(void *ssl, struct watch *watch, int direction)
+// Wipes the traffic secret of a direction, which OpenSSL needs for new keys alone.
+static void wipe_secret(SSL *ssl, struct watch *watch, int direction)
 {
-    CRYPTO_malloc_fn allocate = NULL;
-    uint8_t *secret = watch->secrets[direction];
-    size_t bytes = watch->secret_bytes[direction];
-    CRYPTO_get_mem_functions(&allocate, NULL, NULL);
-    // With the allocator of others nobody knows how much memory `ssl` has.
-    if (bytes > 0 && allocate == CRYPTO_malloc) {
-        uint8_t *end = (uint8_t *)ssl + malloc_usable_size(ssl);
-        uint8_t *at = ssl;
-        while ((at = memmem(at, (size_t)(end - at), secret, bytes)) != NULL) {
-            OPENSSL_cleanse(at, bytes);
-        }
-    }
-    OPENSSL_cleanse(secret, ZP_KTLS_SECRET_MAX);
+    bool of_client = (direction == WRITE) != (SSL_is_server(ssl) == 1);
+    int secret = of_client ? ZP_TLS_SECRET_CLIENT_TRAFFIC : ZP_TLS_SECRET_SERVER_TRAFFIC;
+    zp_tls_secrets_wipe(ssl, secret, secret);
+    OPENSSL_cleanse(watch->secrets[direction], ZP_KTLS_SECRET_MAX);
     watch->secret_bytes[direction] = 0;
 }
 
-// Called by SSL_free, before it gives back `parent`, the SSL.
-static void free_watch(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
+static void free_watch(void *parent, void *watch, CRYPTO_EX_DATA *all, int index, long number,
                        void *argument)
 {
-    (void)all, (void)index, (void)number, (void)argument;
-    struct watch *watch = data;
-    if (watch == NULL) return;
-    wipe_secret(parent, watch, READ);
-    wipe_secret(parent, watch, WRITE);
-    OPENSSL_clear_free(watch, sizeof *watch);
+    (void)parent, (void)all, (void)index, (void)number, (void)argument;
+    OPENSSL_clear_free(watch, sizeof(struct watch));
 }
 
 static void make_index(void)

@@ -1,7 +1,6 @@
 // Hands the keys of a TLS connection to the kernel (kTLS), so that its socket takes and gives plain
 // text and sendfile(2) encrypts. Secrets never leave this unit: the key log callback stores them
 // beside their SSL, the kernel's parameters are derived on the stack, and both are wiped after use.
-// So are OpenSSL's own copies of traffic secrets, which it leaves behind in the memory of the SSL.
 //
 // OpenSSL works on memory here, so it cannot do this itself. What it does not tell, the numbers of
 // records that each key has protected, is counted from the record headers that it reports.

@@ -15,6 +15,7 @@
 
 #include "ktls.h"
 #include "tls-context.h"
+#include "tls-secrets.h"
 
 // A record is longer than its content by at most this, and by an answer to a key update before it.
 #define RECORD_GROWTH_MAX 256
@@ -142,9 +143,12 @@ static void drop(struct connection *connection)
 {
     if (connection == NULL || connection == &in_kernel) return;
     // Or OpenSSL would spoil the session that is kept for the next connection.
-    if (connection->ssl != NULL)
+    if (connection->ssl != NULL) {
         SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+        zp_tls_secrets_wipe(connection->ssl, ZP_TLS_SECRET_EARLY, ZP_TLS_SECRET_EXPORTER);
+    }
     SSL_free(connection->ssl);
+    zp_tls_secrets_wipe_stack();
     free(connection);
     atomic_fetch_sub(&living, 1);
 }
@@ -335,6 +339,7 @@ static int handshake(struct connection *connection)
     int result = SSL_do_handshake(connection->ssl);
     if (result != 1) return outcome(connection, result);
     connection->messages = 0;
+    zp_tls_secrets_shaken(connection->ssl);
     return ZP_TLS_DONE;
 }
 

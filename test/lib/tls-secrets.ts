@@ -9,6 +9,15 @@ const PIECE_BYTES = 1 << 20;
 const UNUSED = Buffer.alloc(PIECE_BYTES);
 const OVERLAP_BYTES = 64;
 
+/** Reads `piece`; 0: it has been given back since. */
+function readSome(memory: number, piece: Buffer, bytes: number, at: number): number {
+  try {
+    return readSync(memory, piece, 0, bytes, at);
+  } catch {
+    return 0;
+  }
+}
+
 /** Pieces of a process's writable memory. */
 function* writableMemory(pid: number): Generator<Buffer> {
   const maps = readFileSync(`/proc/${pid}/maps`, "latin1");
@@ -17,7 +26,7 @@ function* writableMemory(pid: number): Generator<Buffer> {
   for (const [, from, to] of maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw/gm)) {
     const end = Number(`0x${to}`);
     for (let at = Number(`0x${from}`); at < end; at += PIECE_BYTES - OVERLAP_BYTES) {
-      const bytes = readSync(memory, piece, 0, Math.min(PIECE_BYTES, end - at), at);
+      const bytes = readSome(memory, piece, Math.min(PIECE_BYTES, end - at), at);
       // Most of it has never been used, and many searches in that would take long.
       if (!piece.subarray(0, bytes).equals(UNUSED.subarray(0, bytes)))
         yield piece.subarray(0, bytes);
@@ -29,11 +38,17 @@ function* writableMemory(pid: number): Generator<Buffer> {
 /** What a connection's key log says, a name for each thing that is not to be found. */
 export type Needles = Map<string, Buffer>;
 
-/** HKDF-Expand-Label(secret, name, "", bytes), RFC 8446 §7.1, for what fits one block. */
-export function expandLabel(secret: Buffer, name: string, bytes: number): Buffer {
+/** HKDF-Expand-Label(secret, name, context, bytes), RFC 8446 §7.1, for what fits one block. */
+export function expandLabel(
+  secret: Buffer,
+  name: string,
+  bytes: number,
+  context: Uint8Array = new Uint8Array(0),
+): Buffer {
   const hash = secret.length === 48 ? "sha384" : "sha256";
   const label = Buffer.from(`tls13 ${name}`, "latin1");
-  const info = [Buffer.from([0, bytes, label.length]), label, Buffer.from([0, 1])];
+  const head = Buffer.from([0, bytes, label.length]);
+  const info = [head, label, Buffer.from([context.length]), context, Buffer.from([1])];
   return createHmac(hash, secret).update(Buffer.concat(info)).digest().subarray(0, bytes);
 }
 
@@ -66,8 +81,7 @@ export function noteKeys(needles: Needles, name: string, line: string, hello: Bu
     const serverRandom = hello.subarray(5 + 4 + 2, 5 + 4 + 2 + 32);
     const randoms = Buffer.concat([serverRandom, Buffer.from(random, "hex")]);
     const keys = writeKeys(secret, randoms, name.includes("384") ? "sha384" : "sha256", bytes);
-    // Not the master secret itself: the session's ticket has it, so who has the ticket keys has it
-    // too, and OpenSSL leaves it where it has written the ticket.
+    needles.set(`${name} master secret`, secret);
     for (const [index, key] of keys.entries()) needles.set(`${name} key ${index}`, key);
   }
 }

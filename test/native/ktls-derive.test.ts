@@ -53,7 +53,7 @@ before(() => {
   mkdirSync("build", { recursive: true });
   folder = mkdtempSync("build/ktls-");
   const output = join(folder, "ktls-derive.node");
-  const sources = ["test/native/ktls-derive.c", "native/ktls.c"];
+  const sources = ["test/native/ktls-derive.c", "native/ktls.c", "native/tls-secrets.c"];
   const flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"];
   const args = [...flags, `-I${includeFolder()}`, "-Inative", ...sources, "-o", output];
   const built = spawnSync("gcc", args, { encoding: "utf8" });

@@ -24,6 +24,7 @@ import { startServer, type TestServer } from "../lib/server.ts";
 import { moveBothWays, SUITES, TLS12, TLS13 } from "../lib/tls-bodies.ts";
 import { ALERT, CONTENT, HANDSHAKE } from "../lib/tls-records.ts";
 import { foundInMemory, type Needles, noteKeys } from "../lib/tls-secrets.ts";
+import { SUITES_13, Tls13Client } from "../lib/tls13-client.ts";
 import {
   closedPort,
   type Echo,
@@ -484,10 +485,20 @@ test("keys and their secrets do not stay in the server's memory", async () => {
       const needles: Needles = new Map();
       for (const [index, { lines, hello }] of keyLogs.entries())
         for (const line of lines) noteKeys(needles, SUITES[index]!.ciphers!, line, hello);
-      assert.equal(needles.size, 3 * 4 + 3 * 2);
+      assert.equal(needles.size, 3 * 4 + 3 * 3);
       assert.deepEqual(foundInMemory(server.pid, needles, MARK), []);
     },
   );
+});
+
+test("nor do those of which no key log tells", async () => {
+  const clients = SUITES_13.map(
+    (suite) => new Tls13Client(server.port, suite, request("GET /files/mark.txt")),
+  );
+  await Promise.all(clients.map((client) => client.answered(MARK)));
+  const needles: Needles = new Map(clients.flatMap((client) => [...client.needles]));
+  assert.deepEqual(foundInMemory(server.pid, needles, MARK), []);
+  for (const client of clients) client.close();
 });
 
 test("nor do those of connections to servers", async () => {
