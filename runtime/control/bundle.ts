@@ -14,7 +14,7 @@ import { StartError } from "./start-error.ts";
  * Of what main thread and workers say to each other: messages.ts and what it refers to, and memory
  * that they share. test/golden/protocol.test.ts knows the files.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** How long a bundle may take to say what it is. */
 const DESCRIBE_MS = 20_000;
 

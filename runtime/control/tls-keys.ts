@@ -5,7 +5,7 @@
 import { accessSync, constants } from "node:fs";
 import { EMFILE, ENOENT, TLS_CONTEXT_COUNT_MAX } from "../../native/abi.ts";
 import type { TlsSettings, UpstreamSettings } from "../data/api.ts";
-import type { KernelMode } from "../data/ktls.ts";
+import { type KernelMode, toldMemory } from "../data/ktls.ts";
 import type { Addon } from "../native.ts";
 import type { Facts } from "./bundle.ts";
 import { TlsFiles } from "./tls-files.ts";
@@ -18,6 +18,8 @@ export interface TlsContexts {
   readonly upstreams: readonly number[];
   /** Whether connections go to the kernel. */
   readonly kernel: KernelMode;
+  /** What workers have said about that: see `toldMemory`. */
+  readonly told: Uint8Array;
 }
 
 /** Whom a client of Node's is to trust, the same as workers do. */
@@ -109,7 +111,7 @@ class Builder {
       trusts.push(client.trust);
       return client.context;
     });
-    return { server, upstreams: handles, kernel };
+    return { server, upstreams: handles, kernel, told: toldMemory() };
   }
 
   /** Asks the kernel, before anybody connects. */

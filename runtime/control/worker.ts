@@ -220,7 +220,7 @@ function tlsParts(
       groups[index]!.servers[at]!.tlsPeer = peer;
     }
   }
-  return { calls: addon, context: tls.server, kernel: tls.kernel };
+  return { calls: addon, context: tls.server, kernel: tls.kernel, told: tls.told };
 }
 
 function unpinned(cpu: number, errno: number): string {

@@ -78,17 +78,25 @@ export const CONTROL_FAILURE = 1;
 /** Nothing: another ticket of a server, too late for OpenSSL to keep it, or user_canceled. */
 export const CONTROL_NOTHING = 2;
 
+/** More than there are numbers of errors. */
+const ERRORS = 256;
+
+/** Shared by all workers of a program: which errors any of them has told already. */
+export function toldMemory(): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(ERRORS));
+}
+
 export class KernelTls {
   private readonly loop: EventLoop;
   private readonly calls: KernelCalls;
   private readonly required: boolean;
-  /** Errors that have been told already. */
-  private readonly told = new Set<number>();
+  private readonly told: Uint8Array;
 
-  constructor(loop: EventLoop, calls: KernelCalls, required: boolean) {
+  constructor(loop: EventLoop, calls: KernelCalls, required: boolean, told: Uint8Array) {
     this.loop = loop;
     this.calls = calls;
     this.required = required;
+    this.told = told;
     this.writeCloseNotify();
   }
 
@@ -202,11 +210,10 @@ export class KernelTls {
     count(this.loop, COUNT_KTLS + (role === ROLE_CLIENT ? 0 : 2) + direction);
   }
 
-  /** Counts a connection that the kernel has not taken; says each cause once. */
+  /** Counts a connection that the kernel has not taken; says each cause once, of all workers. */
   private noteFallback(error: number): void {
     count(this.loop, COUNT_KTLS_FALLBACKS + KTLS_FALLBACKS.indexOf(kindOf(-error)));
-    if (this.told.has(error)) return;
-    this.told.add(error);
+    if (Atomics.exchange(this.told, -error % ERRORS, 1) !== 0) return;
     const then = this.required ? "it is refused" : "it stays in user space";
     this.loop.onWarning(`kTLS: the kernel did not take a connection, ${then}: ${causeOf(-error)}`);
   }

@@ -77,6 +77,8 @@ export interface TlsParts {
   readonly context: number;
   /** Whether connections go to the kernel. */
   readonly kernel: KernelMode;
+  /** See `toldMemory`. */
+  readonly told: Uint8Array;
 }
 
 export class TlsLayer {
@@ -97,10 +99,10 @@ export class TlsLayer {
   /** Sessions in use. */
   sessionCount = 0;
 
-  constructor(loop: EventLoop, { calls, context, kernel }: TlsParts) {
+  constructor(loop: EventLoop, { calls, context, kernel, told }: TlsParts) {
     this.loop = loop;
     this.usesKernel = kernel !== "off";
-    this.kernel = new KernelTls(loop, calls, kernel === "required");
+    this.kernel = new KernelTls(loop, calls, kernel === "required", told);
     this.calls = calls;
     this.steps = new TlsSteps(loop.owner, loop.buffers, calls);
     this.failures = new HandshakeFailures(loop);
