@@ -166,7 +166,8 @@ export class KernelTls {
     }
     if (type !== CONTENT_TYPE_HANDSHAKE) return CONTROL_FAILURE;
     const isTicket = ((control >> 8) & 0xff) === NEW_SESSION_TICKET;
-    return isTicket && connection.role !== ROLE_CLIENT ? CONTROL_NOTHING : CONTROL_END;
+    if (!isTicket || connection.role === ROLE_CLIENT) return CONTROL_END;
+    return session.isTalkative(++session.tickets) ? CONTROL_FAILURE : CONTROL_NOTHING;
   }
 
   /** Sends close_notify behind all else. */

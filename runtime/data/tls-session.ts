@@ -29,6 +29,10 @@ export const KERNEL_OUTPUT = 3;
 export const KERNEL_OUTPUT_ONLY = 4;
 export const KERNEL_BOTH = 5;
 
+/** Key updates, tickets and the like that a peer may send; one more for each so much content. */
+const MESSAGES_MAX = 32;
+const MESSAGE_BYTES = 1 << 20;
+
 export class TlsSession {
   /** The connection's handle in native code; -1 when the session is in the pool. */
   handle = -1;
@@ -75,8 +79,15 @@ export class TlsSession {
   /** Content sent since the connection was last quiet, and the tick of the last of it. */
   burstBytes = 0;
   burstTick = 0;
-  /** Content received, in pieces of MESSAGE_BYTES: see `MESSAGES_MAX`. */
+  /** Content received. */
   receivedBytes = 0;
+  /** Tickets that came to the kernel. */
+  tickets = 0;
+
+  /** Whether a peer that has sent so many messages says too much beside its content. */
+  isTalkative(messages: number): boolean {
+    return messages > MESSAGES_MAX + this.receivedBytes / MESSAGE_BYTES;
+  }
 
   reset(): void {
     this.handle = -1;
@@ -106,5 +117,6 @@ export class TlsSession {
     this.burstBytes = 0;
     this.burstTick = 0;
     this.receivedBytes = 0;
+    this.tickets = 0;
   }
 }

@@ -60,10 +60,6 @@ const KERNEL_REFUSED = "the kernel does not take it, and falling back is off";
 /** Records are longer than their content, together by less than this in a small buffer. */
 const RECORDS_GROWTH = 512;
 
-/** Key updates and the like that a peer may send; one more for each so many bytes of content. */
-const MESSAGES_MAX = 32;
-const MESSAGE_BYTES = 1 << 20;
-
 /** The native calls of the layer; see runtime/native.ts. */
 export interface TlsCalls extends KernelCalls, StepCalls {
   tlsAccept(owner: number, context: number): number;
@@ -322,6 +318,7 @@ export class TlsLayer {
       return;
     }
     if (session.kernel === KERNEL_BOTH) {
+      session.receivedBytes += result;
       this.loop.received(connection, result, buffer);
       return;
     }
@@ -419,12 +416,7 @@ export class TlsLayer {
     // With nothing aside there was no buffer: it is no fault of the peer's.
     const overflows = result === TLS_WANT_OUTPUT && session.nextBuffer !== BUFFER_NONE;
     if (result === TLS_ENDED) session.state = TLS_INPUT_ENDED;
-    else if (
-      result < 0 ||
-      overflows ||
-      messages > MESSAGES_MAX + session.receivedBytes / MESSAGE_BYTES
-    )
-      session.state = TLS_BROKEN;
+    else if (result < 0 || overflows || session.isTalkative(messages)) session.state = TLS_BROKEN;
     session.hasMore = result !== TLS_WANT_INPUT;
   }
 
