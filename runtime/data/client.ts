@@ -68,7 +68,7 @@ export function onAccepted(loop: EventLoop, fd: number): void {
     return;
   }
   loop.idleSince[connection.slot] = NEVER_SERVED;
-  if (TLS && loop.acceptsTls) loop.tls!.accept(connection);
+  if (TLS && loop.acceptsTls) loop.tls!.handshakes.accept(connection);
   else onEstablished(loop, connection);
 }
 
@@ -341,7 +341,7 @@ export function drain(loop: EventLoop, connection: Connection): void {
 /** Lets a connection go on which no request is under way. */
 export function closeIdle(loop: EventLoop, connection: Connection): void {
   if (!isBetween(connection) || connection.closing) return;
-  if (TLS && loop.tls?.isShaking(connection)) return;
+  if (TLS && loop.tls?.handshakes.isUnderWay(connection)) return;
   if (isRequestHere(loop, connection)) {
     // It is answered, unless it is none after all; the answer is the last.
     if (!connection.sending) loop.timers.set(connection.slot, LINGER_MS);
@@ -354,7 +354,7 @@ export function closeIdle(loop: EventLoop, connection: Connection): void {
 /** Whether something of a next request has come that no receive has brought yet. */
 function isRequestHere(loop: EventLoop, connection: Connection): boolean {
   if (connection.starved || loop.calls.readable(connection.fd) > 0) return true;
-  return TLS && connection.tls !== null && loop.tls!.holdsInput(connection);
+  return TLS && connection.tls !== null && connection.tls.holdsInput;
 }
 
 /** The chunk decoder of a connection, made when it is first needed. */

@@ -64,7 +64,7 @@ export class Handover {
     if (!client.isIdle(connection) || connection.closeWhenSent || connection.inputEnded)
       return false;
     if (connection.linger || connection.starved || connection.tunnel) return false;
-    return !TLS || connection.tls === null || this.loop.tls!.isQuiet(connection);
+    return !TLS || connection.tls === null || connection.tls.isQuiet;
   }
 
   /** At the end of a turn. */
@@ -96,14 +96,13 @@ export class Handover {
 
   /** The descriptor that another worker goes on with, or -1. */
   private letGo(connection: Connection): number {
-    const { calls, owner, sockets, tls } = this.loop;
-    const { fd } = connection;
-    const isSecured = TLS && connection.tls !== null;
-    if (calls.letGo(owner, fd, isSecured ? tls!.whereabouts(connection) : -1) < 0) {
+    const { calls, owner, sockets } = this.loop;
+    const { fd, tls } = connection;
+    if (calls.letGo(owner, fd, TLS && tls !== null ? tls.whereabouts : -1) < 0) {
       sockets.close(connection);
       return -1;
     }
-    if (isSecured) tls!.detach(connection);
+    if (TLS && tls !== null) tls.handle = -1; // the other worker's
     sockets.vacate(connection);
     return fd;
   }

@@ -1,6 +1,7 @@
 // What a TLS connection holds beside its socket: OpenSSL's half by a handle, and the records on
 // their way in and out. Pooled like connections.
 
+import { TLS_IN_KERNEL } from "../../native/abi.ts";
 import { BUFFER_NONE } from "./buffers.ts";
 
 /** Not done: neither side's content may pass yet. */
@@ -83,6 +84,34 @@ export class TlsSession {
   receivedBytes = 0;
   /** Tickets that came to the kernel. */
   tickets = 0;
+
+  /** Bytes that have come and not been opened: no less than their content. */
+  get bytesHere(): number {
+    return this.inEnd - this.inStart + this.heldBytes;
+  }
+
+  /** Whether all that is left of it is what native code or the kernel knows. */
+  get isQuiet(): boolean {
+    return (
+      this.state === TLS_ESTABLISHED &&
+      this.ending === END_NOT &&
+      (this.kernel === KERNEL_NONE || this.kernel === KERNEL_BOTH) &&
+      this.outBuffer === BUFFER_NONE &&
+      this.nextBuffer === BUFFER_NONE &&
+      !this.unsent &&
+      !this.holdsInput
+    );
+  }
+
+  /** Whether records have come whose content has not been handed on, or a part of one. */
+  get holdsInput(): boolean {
+    return this.inBuffer !== BUFFER_NONE || this.heldBytes > 0 || this.hasMore || this.deferred;
+  }
+
+  /** What one that is quiet consists of: a handle of OpenSSL's, or TLS_IN_KERNEL. */
+  get whereabouts(): number {
+    return this.kernel === KERNEL_BOTH ? TLS_IN_KERNEL : this.handle;
+  }
 
   /** Whether a peer that has sent so many messages says too much beside its content. */
   isTalkative(messages: number): boolean {

@@ -9,10 +9,8 @@ import {
   EIO,
   ENOBUFS,
   EPROTO,
-  TLS_DONE,
   TLS_END,
   TLS_ENDED,
-  TLS_HANDSHAKE,
   TLS_IN_KERNEL,
   TLS_OPEN,
   TLS_WANT_INPUT,
@@ -22,12 +20,11 @@ import {
   TLS_WORD_MESSAGES,
   TLS_WORD_PLAIN_BYTES,
 } from "../../native/abi.ts";
-import { BUFFER_NONE, GROUP_LARGE, GROUP_NONE, GROUP_SMALL, SMALL_BYTES } from "./buffers.ts";
+import { BUFFER_NONE, GROUP_LARGE, GROUP_NONE, SMALL_BYTES } from "./buffers.ts";
 import { check } from "./checks.ts";
 import * as client from "./client.ts";
 import { type Connection, ROLE_CLIENT, TRANSPORT_KERNEL, TRANSPORT_TLS } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
-import { HandshakeFailures } from "./handshake-failures.ts";
 import {
   CONTROL_END,
   CONTROL_NOTHING,
@@ -35,14 +32,13 @@ import {
   type KernelMode,
   KernelTls,
 } from "./ktls.ts";
-import type { HandshakeFailure } from "./metrics.ts";
+import { TlsHandshakes } from "./tls-handshake.ts";
 import { sealQueue } from "./tls-sealing.ts";
 import {
   END_CLOSE,
   END_NOT,
   END_OUTPUT,
   KERNEL_BOTH,
-  KERNEL_NONE,
   KERNEL_OUTPUT,
   KERNEL_WAITING,
   TLS_BROKEN,
@@ -52,10 +48,6 @@ import {
   TlsSession,
 } from "./tls-session.ts";
 import { type StepCalls, TlsSteps } from "./tls-steps.ts";
-import * as upstream from "./upstream.ts";
-
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-const KERNEL_REFUSED = "the kernel does not take it, and falling back is off";
 
 /** Records are longer than their content, together by less than this in a small buffer. */
 const RECORDS_GROWTH = 512;
@@ -78,14 +70,11 @@ export interface TlsParts {
 }
 
 export class TlsLayer {
-  private readonly context: number;
   private readonly kernel: KernelTls;
-  /** New connections are to go to the kernel. */
-  private readonly usesKernel: boolean;
   private readonly loop: EventLoop;
   private readonly calls: TlsCalls;
   private readonly steps: TlsSteps;
-  readonly failures: HandshakeFailures;
+  readonly handshakes: TlsHandshakes;
   private readonly pool: TlsSession[] = [];
   /** Connections whose next content is here already, or their end. */
   private deferred: Connection[] = [];
@@ -95,14 +84,13 @@ export class TlsLayer {
   /** Sessions in use. */
   sessionCount = 0;
 
-  constructor(loop: EventLoop, { calls, context, kernel, told }: TlsParts) {
+  constructor(loop: EventLoop, parts: TlsParts) {
+    const { calls, kernel, told } = parts;
     this.loop = loop;
-    this.usesKernel = kernel !== "off";
     this.kernel = new KernelTls(loop, calls, kernel === "required", told);
     this.calls = calls;
     this.steps = new TlsSteps(loop.owner, loop.buffers, calls);
-    this.failures = new HandshakeFailures(loop);
-    this.context = context;
+    this.handshakes = new TlsHandshakes(loop, parts, this, this.kernel, this.steps);
   }
 
   /** Whether there is work that the kernel will not wake us for. */
@@ -110,93 +98,14 @@ export class TlsLayer {
     return this.deferred.length > 0;
   }
 
-  // ── Handshakes ────────────────────────────────────────────────────────────────────────────────
-
-  /** A client has connected. */
-  accept(connection: Connection): void {
-    const handle = this.calls.tlsAccept(this.loop.owner, this.context);
-    if (handle < 0) {
-      this.failures.noteClient(connection, "resources", this.calls.tlsError());
-      this.loop.sockets.close(connection);
-      return;
-    }
-    const session = this.attach(connection, handle);
-    if (this.usesKernel && !this.kernel.attach(connection, session)) {
-      this.failHandshake(connection, "kernel", KERNEL_REFUSED);
-      return;
-    }
-    this.loop.timers.set(connection.slot, HANDSHAKE_TIMEOUT_MS);
-    this.loop.sockets.receive(connection, GROUP_SMALL, false);
-  }
-
-  /** A server has been connected to; it counts as connecting until the handshake is done. */
-  connect(connection: Connection, peer: number): void {
-    const handle = this.calls.tlsConnect(this.loop.owner, peer);
-    if (handle < 0) {
-      upstream.onHandshakeFailed(this.loop, connection, this.calls.tlsError());
-      return;
-    }
-    const session = this.attach(connection, handle);
-    if (!this.usesKernel || this.kernel.attach(connection, session))
-      this.shake(connection, session);
-    else this.failHandshake(connection, "kernel", KERNEL_REFUSED);
-  }
-
-  private attach(connection: Connection, handle: number): TlsSession {
+  /** Begins a session of TLS. */
+  attach(connection: Connection, handle: number): TlsSession {
     const session = this.pool.pop() ?? new TlsSession();
     session.handle = handle;
     connection.tls = session;
     connection.transport = TRANSPORT_TLS;
     this.sessionCount++;
     return session;
-  }
-
-  private shake(connection: Connection, session: TlsSession): void {
-    session.wantsOutput = false;
-    const result = this.steps.aside(session, TLS_HANDSHAKE, 0, 0);
-    this.flush(connection, session);
-    if (result === TLS_WANT_INPUT) {
-      if (!connection.receiving) this.receiveRecords(connection, false);
-    } else if (result === TLS_WANT_OUTPUT && connection.sending) {
-      session.wantsOutput = true;
-    } else if (result === TLS_DONE) {
-      if (session.kernel === KERNEL_NONE) this.establish(connection, session);
-      else {
-        session.kernel = KERNEL_WAITING;
-        if (!connection.sending) this.moveToKernel(connection, session);
-      }
-    } else if (result === -ENOBUFS) {
-      this.failHandshake(connection, "resources", "no buffer is left");
-    } else {
-      this.failHandshake(connection, "protocol", this.calls.tlsError());
-    }
-  }
-
-  private establish(connection: Connection, session: TlsSession): void {
-    session.state = TLS_ESTABLISHED;
-    this.failures.noteSuccess(connection);
-    session.hasMore = session.inBuffer !== BUFFER_NONE;
-    if (connection.role === ROLE_CLIENT) client.onEstablished(this.loop, connection);
-    else if (PROXY_ROUTES) upstream.onEstablished(this.loop, connection);
-  }
-
-  /** All that the handshake has made is sent: the kernel can seal what follows. */
-  private moveToKernel(connection: Connection, session: TlsSession): void {
-    if (this.kernel.moveOutput(connection, session)) this.establish(connection, session);
-    else this.failHandshake(connection, "kernel", KERNEL_REFUSED);
-  }
-
-  /** `cause`: of a client, but that "protocol" is told apart by the reason. */
-  private failHandshake(connection: Connection, cause: HandshakeFailure, reason: string): void {
-    const session = connection.tls!;
-    session.state = TLS_BROKEN;
-    if (connection.role === ROLE_CLIENT) {
-      if (cause === "protocol") this.failures.noteReason(connection, reason);
-      // A client that has said nothing at all only looked whether somebody is here.
-      else if (cause !== "closed" || session.heard)
-        this.failures.noteClient(connection, cause, reason);
-      this.loop.sockets.close(connection);
-    } else if (PROXY_ROUTES) upstream.onHandshakeFailed(this.loop, connection, reason);
   }
 
   // ── Receiving ─────────────────────────────────────────────────────────────────────────────────
@@ -239,7 +148,8 @@ export class TlsLayer {
     }
   }
 
-  private receiveRecords(connection: Connection, pollFirst: boolean): void {
+  /** Receives from the kernel. */
+  receiveRecords(connection: Connection, pollFirst: boolean): void {
     const session = connection.tls!;
     const { sockets } = this.loop;
     let count = 0;
@@ -327,7 +237,7 @@ export class TlsLayer {
     session.inStart = buffers.start(buffer);
     session.inEnd = session.inStart + result;
     session.heard = true;
-    if (session.state === TLS_SHAKING) this.shake(connection, session);
+    if (session.state === TLS_SHAKING) this.handshakes.shake(connection, session);
     else this.open(connection, session);
   }
 
@@ -336,7 +246,7 @@ export class TlsLayer {
     if (result === -ENOBUFS) this.loop.sockets.starve(connection);
     else if (session.state === TLS_SHAKING) {
       if (result !== -ECANCELED)
-        this.failHandshake(connection, "closed", "the peer closed the connection");
+        this.handshakes.fail(connection, "closed", "the peer closed the connection");
     } else if (result === -EIO && session.kernel === KERNEL_BOTH) {
       this.onControl(connection, session);
     } else if (result === 0 && (connection.tunnel || connection.role !== ROLE_CLIENT)) {
@@ -367,7 +277,7 @@ export class TlsLayer {
     let made = 0;
     if (session.state === TLS_ESTABLISHED) {
       if (!session.appends) {
-        buffer = this.takeFor(bytesHere(session));
+        buffer = this.takeFor(session.bytesHere);
         if (buffer === BUFFER_NONE) {
           session.hasMore = true;
           sockets.starve(connection);
@@ -457,7 +367,7 @@ export class TlsLayer {
   }
 
   /** Sends handshake messages and alerts that were made aside, unless a send is in flight. */
-  private flush(connection: Connection, session: TlsSession): void {
+  flush(connection: Connection, session: TlsSession): void {
     if (connection.sending || session.nextBuffer === BUFFER_NONE) return;
     if (session.kernel >= KERNEL_OUTPUT) {
       // An alert, or the answer to new keys: the kernel would take it for content.
@@ -500,10 +410,10 @@ export class TlsLayer {
     if (content > 0 && session.ending !== END_CLOSE) this.book(connection, content);
     if (connection.closing || connection.sending) return;
     if (session.nextBuffer !== BUFFER_NONE) this.flush(connection, session);
-    else if (session.kernel === KERNEL_WAITING) this.moveToKernel(connection, session);
+    else if (session.kernel === KERNEL_WAITING) this.handshakes.moveToKernel(connection, session);
     else if (connection.segmentCount > 0) this.loop.sockets.send(connection);
     else if (session.ending !== END_NOT) this.finishEnd(connection, session);
-    if (session.wantsOutput && !connection.closing) this.shake(connection, session);
+    if (session.wantsOutput && !connection.closing) this.handshakes.shake(connection, session);
   }
 
   private onKernelSent(connection: Connection, session: TlsSession, result: number): void {
@@ -518,7 +428,7 @@ export class TlsLayer {
   private onSendFailed(connection: Connection, session: TlsSession, result: number): void {
     this.freeOut(session);
     if (session.state === TLS_SHAKING)
-      this.failHandshake(connection, "closed", "the peer has gone");
+      this.handshakes.fail(connection, "closed", "the peer has gone");
     else if (session.ending === END_CLOSE) this.loop.sockets.close(connection);
     else this.loop.sent(connection, result);
   }
@@ -558,7 +468,7 @@ export class TlsLayer {
       this.loop.timers.set(connection.slot, client.WRITE_TIMEOUT_MS);
       this.flush(connection, session);
     } else if (session.state === TLS_SHAKING && connection.role === ROLE_CLIENT) {
-      this.failures.noteClient(connection, "timeout", "");
+      this.handshakes.failures.noteClient(connection, "timeout", "");
     }
     if (!connection.sending) this.finishEnd(connection, session);
   }
@@ -588,35 +498,6 @@ export class TlsLayer {
 
   // ── Handover ──────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether all that is left of a session is what native code or the kernel knows of it. */
-  isQuiet({ tls: session }: Connection): boolean {
-    return (
-      session !== null &&
-      session.state === TLS_ESTABLISHED &&
-      session.ending === END_NOT &&
-      (session.kernel === KERNEL_NONE || session.kernel === KERNEL_BOTH) &&
-      session.outBuffer === BUFFER_NONE &&
-      session.nextBuffer === BUFFER_NONE &&
-      !session.unsent &&
-      !holdsInput(session)
-    );
-  }
-
-  /** Whether records have come whose content has not been handed on, or a part of one. */
-  holdsInput({ tls: session }: Connection): boolean {
-    return holdsInput(session!);
-  }
-
-  /** What a session that is quiet consists of: a handle of OpenSSL's, or TLS_IN_KERNEL. */
-  whereabouts({ tls: session }: Connection): number {
-    return session!.kernel === KERNEL_BOTH ? TLS_IN_KERNEL : session!.handle;
-  }
-
-  /** Gives up a session that another worker goes on with. */
-  detach({ tls: session }: Connection): void {
-    session!.handle = -1;
-  }
-
   /** Goes on with a session that is quiet. */
   adopt(connection: Connection, whereabouts: number): void {
     const isInKernel = whereabouts === TLS_IN_KERNEL;
@@ -625,11 +506,6 @@ export class TlsLayer {
     if (!isInKernel) return;
     session.kernel = KERNEL_BOTH;
     connection.transport = TRANSPORT_KERNEL;
-  }
-
-  /** Whether its handshake is under way: its first request is about to come. */
-  isShaking({ tls }: Connection): boolean {
-    return tls !== null && tls.state === TLS_SHAKING;
   }
 
   /** Whether the connection only waits for its close_notify to go out. */
@@ -649,13 +525,4 @@ export class TlsLayer {
     this.pool.push(session);
     this.sessionCount--;
   }
-}
-
-function holdsInput({ inBuffer, heldBytes, hasMore, deferred }: TlsSession): boolean {
-  return inBuffer !== BUFFER_NONE || heldBytes > 0 || hasMore || deferred;
-}
-
-/** Bytes that have come and not been opened: no less than their content. */
-function bytesHere({ inStart, inEnd, heldBytes }: TlsSession): number {
-  return inEnd - inStart + heldBytes;
 }

@@ -123,7 +123,7 @@ export function onConnected(loop: EventLoop, peer: Connection, result: number): 
     peer.connecting = false;
     connectFailed(loop, connection, peer, result);
   } else if (TLS && tlsPeer >= 0) {
-    loop.tls!.connect(peer, tlsPeer); // still connecting, and within the same time
+    loop.tls!.handshakes.connect(peer, tlsPeer); // still connecting, and within the same time
   } else {
     onEstablished(loop, peer);
   }
@@ -146,7 +146,7 @@ export function onEstablished(loop: EventLoop, peer: Connection): void {
 /** The TLS handshake has failed: like a connect that was refused, but for its reason. */
 export function onHandshakeFailed(loop: EventLoop, peer: Connection, reason: string): void {
   peer.connecting = false;
-  loop.tls!.failures.noteServer(peer.server!, reason);
+  loop.tls!.handshakes.failures.noteServer(peer.server!, reason);
   connectFailed(loop, peer.peer!, peer, -EPROTO);
 }
 
