@@ -35,6 +35,7 @@ struct connection {
     uint8_t *output;
     size_t output_left;
     uint32_t messages;
+    bool kernel_seals;
 };
 
 struct table {
@@ -361,6 +362,9 @@ static int open_records(struct connection *connection, uint8_t *plain, uint32_t 
         if (connection->input_left == 0 && SSL_pending(connection->ssl) == 0) break;
     }
     *plain_bytes = (uint32_t)made;
+    // The answer to that, and what follows, would have to be sealed with new keys.
+    if (connection->kernel_seals && SSL_get_key_update_type(connection->ssl) != SSL_KEY_UPDATE_NONE)
+        return -EPROTO;
     if (rc == ZP_TLS_DONE && connection->input_left == 0 && SSL_pending(connection->ssl) == 0)
         rc = ZP_TLS_WANT_INPUT;
     return rc;
@@ -447,6 +451,7 @@ int zp_tls_to_kernel(int owner, int handle, int fd, bool input)
     ERR_clear_error();
     int rc = zp_ktls_start(connection->ssl, fd, input ? TLS_RX : TLS_TX);
     zp_tls_note_error(NULL);
+    if (rc == 0 && !input) connection->kernel_seals = true;
     return rc;
 }
 

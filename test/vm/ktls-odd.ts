@@ -52,9 +52,10 @@ async function newKeys(): Promise<void> {
   await answered(writer, 3);
   assert.match(server.log(), /kTLS: the kernel did not take a connection, it stays in user space/);
   // The kernel can't be given new keys for what we send.
-  writer.send(writer.keyUpdate(true));
+  writer.send(writer.keyUpdate(true), writer.record(CONTENT, GET));
   await until("the end", () => writer.ended);
   await writer.stop();
+  assert.equal(writer.answers, 3, "answered with keys that it wanted changed");
 }
 
 async function userCanceled(): Promise<void> {
