@@ -354,7 +354,7 @@ export function closeIdle(loop: EventLoop, connection: Connection): void {
 /** Whether something of a next request has come that no receive has brought yet. */
 function isRequestHere(loop: EventLoop, connection: Connection): boolean {
   if (connection.starved || loop.calls.readable(connection.fd) > 0) return true;
-  return TLS && connection.tls !== null && connection.tls.holdsInput;
+  return TLS && connection.tls?.holdsInput === true;
 }
 
 /** The chunk decoder of a connection, made when it is first needed. */
