@@ -44,11 +44,24 @@ static int set_option(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
 }
 
+// What every connection has; those that are accepted take it over from their listener. A peer that
+// has vanished without a word, as when its power goes, would keep a tunnel for ever: the kernel
+// asks after a silent minute, and gives it up a minute later.
+static int set_connection_options(int fd)
+{
+    int rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (rc == 0) rc = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    if (rc == 0) rc = set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    if (rc == 0) rc = set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 20);
+    if (rc == 0) rc = set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+    return rc;
+}
+
 static int open_socket(int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (fd < 0) return -errno;
-    int rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int rc = set_connection_options(fd);
     if (rc < 0) {
         close(fd);
         return rc;
@@ -115,7 +128,7 @@ int zp_socket_adopt(int fd, uint8_t *memory)
     int family = address.any.sa_family;
     if (family != AF_INET && family != AF_INET6) return -EINVAL;
 
-    int rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int rc = set_connection_options(fd);
     if (rc < 0) return rc == -EOPNOTSUPP ? -EINVAL : rc;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;

@@ -18,8 +18,8 @@ int zp_socket_listen(const char *address, int port, int backlog);
 int zp_socket_attach_filter(int fd, const uint8_t *filter, unsigned count);
 
 // Takes over a listening TCP socket that another process has made: non-blocking from now on, closed
-// on exec, TCP_NODELAY. Writes its own sockaddr (at most ZP_SOCKADDR_BYTES_MAX) and returns the
-// length. -EINVAL: it is something else.
+// on exec, with the options of every connection. Writes its own sockaddr (at most
+// ZP_SOCKADDR_BYTES_MAX) and returns the length. -EINVAL: it is something else.
 int zp_socket_adopt(int fd, uint8_t *memory);
 
 // Sends a datagram to a Unix socket; "@" begins an abstract name. 0 or -errno.

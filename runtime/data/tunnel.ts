@@ -1,6 +1,6 @@
 // Two sockets after 101 (Switching Protocols): what one sends goes to the other as it is, until
-// both have ended (RFC 9110 §7.8). The same code serves both directions. There is no idle limit;
-// only a send that makes no progress ends a tunnel.
+// both have ended (RFC 9110 §7.8). The same code serves both directions. There is no idle limit:
+// a send that makes no progress ends a tunnel, and the kernel's keepalive finds a peer gone.
 
 import { ENOBUFS } from "../../native/abi.ts";
 import { BUFFER_NONE } from "./buffers.ts";

@@ -2,8 +2,10 @@
 // how each side ends it, and that nothing is left of it.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { header, readAnswer } from "../lib/answer.ts";
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { cutsOf, RawClient, request } from "../lib/raw-client.ts";
@@ -76,6 +78,17 @@ after(async () => {
   await ordinary.stop();
   await server.stop();
 });
+
+/** Which timers the kernel has for connections from or to a port; "02" is that of keepalive. */
+function kernelTimers(side: "local" | "remote", port: number): string[] {
+  const [local, remote] = [1, 2];
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = readFileSync("/proc/net/tcp", "utf8").split("\n").slice(1);
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter((row) => row[side === "local" ? local : remote]?.endsWith(suffix) && row[3] === "01")
+    .map((row) => row[5]!.slice(0, 2));
+}
 
 /** A client behind its 101. */
 async function upgraded(text = ASK): Promise<RawClient> {
@@ -315,6 +328,19 @@ describe("the end", () => {
       await server.settled();
     });
   }
+
+  test("the kernel asks after peers that are silent, and may be gone", async () => {
+    script = echo;
+    const client = await upgraded();
+    await client.send("ping");
+    assert.equal((await client.received(4)).toString(), "ping");
+    const { port } = raw.address() as AddressInfo;
+    const timers = () => [kernelTimers("local", server.port), kernelTimers("remote", port)];
+    // While bytes are not acknowledged yet, another timer runs.
+    for (let tries = 0; tries < 300 && timers().join() !== "02,02"; tries++) await sleep(10);
+    assert.deepEqual(timers(), [["02"], ["02"]]);
+    client.close();
+  });
 
   test("draining keeps a tunnel until it ends", async () => {
     script = echo;
