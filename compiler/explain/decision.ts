@@ -11,7 +11,7 @@ import type {
   RequestProbe,
 } from "../../runtime/control/probe-types.ts";
 import { blockHolds } from "../ir/address-block.ts";
-import type { AddressBlockIr, Ir, ProxyIr, RouteIr, TargetIr } from "../ir/ir.ts";
+import type { AddressBlockIr, HostIr, Ir, ProxyIr, RouteIr, TargetIr } from "../ir/ir.ts";
 import { type Candidate, hostCandidates, pathCandidates, winningHost } from "./candidates.ts";
 import { printAddress } from "./client-text.ts";
 import { chosenTarget, targetCandidates } from "./conditions.ts";
@@ -93,7 +93,7 @@ export function decide(ir: Ir, probe: RequestProbe, question: Question): Decisio
   const checks = route === undefined ? [] : result.checks.map((it) => explain(it, route, result));
   const target = route && targetOf(route, result);
   if (target !== undefined && result.status === 0) {
-    checks.push(...later(route!, target, result));
+    checks.push(...later(route!, target, result, host!));
   }
   const targets =
     route === undefined || target === undefined || route.when.length === 0
@@ -192,7 +192,12 @@ function clientReason(route: RouteIr, client: readonly number[]): string {
 }
 
 /** What comes behind the checks of the generated program. */
-function later({ limits, prefix }: RouteIr, target: TargetIr, { path }: ProbeResult): Check[] {
+function later(
+  { key, limits, prefix }: RouteIr,
+  target: TargetIr,
+  { path }: ProbeResult,
+  host: HostIr,
+): Check[] {
   const checks: Check[] = [];
   const rate = limits.rateLimitRequestsPerMin;
   if (rate > 0) {
@@ -200,8 +205,22 @@ function later({ limits, prefix }: RouteIr, target: TargetIr, { path }: ProbeRes
   }
   if (target.kind === "file" && path.slice(prefix.length).includes("%2F")) {
     checks.push({ name: "file name", status: 404, reason: "no file name holds a slash" });
+  } else if (target.kind === "file") {
+    const plain = prefix + plainName(path.slice(prefix.length));
+    const owner = pathCandidates(host, plain).find(({ taken }) => taken)?.key;
+    if (owner !== key) {
+      checks.push({ name: "file name", status: 404, reason: `spelt plainly, ${owner} takes it` });
+    }
   }
   return checks;
+}
+
+/** As a prefix would be written: what is the same name to a file system. */
+function plainName(rest: string): string {
+  return rest
+    .replace(/\/+/g, "/")
+    .replace(/[[\]^|]/g, encodeURIComponent)
+    .replace(/%(?:2[146-9A-C]|3[ABD]|40)/g, decodeURIComponent);
 }
 
 function outcomeOf(route: RouteIr, target: TargetIr, result: ProbeResult): Passed | Served {

@@ -27,17 +27,18 @@ import {
   USER_OP_FILE_OPEN,
 } from "../../native/abi.ts";
 import { BUFFER_NONE } from "./buffers.ts";
-import { writeBytes } from "./bytes.ts";
+import { ascii, copyWithin, writeBytes } from "./bytes.ts";
 import * as client from "./client.ts";
 import { type Connection, REQUEST_DONE, RESPONSE_WAITING } from "./connection.ts";
-import { type EventLoop, OPEN_HOW_BENEATH, OPEN_HOW_PLAIN } from "./event-loop.ts";
+import { type EventLoop, HEAD_SCRATCH, OPEN_HOW_BENEATH, OPEN_HOW_PLAIN } from "./event-loop.ts";
 import { answer, answerWhole, refuse } from "./file-answer.ts";
 import { conditionsBytes, copyConditions, hasConditions } from "./file-conditions.ts";
-import { HEX_VALUE } from "./http1-classes.ts";
+import { HEX_VALUE, IS_PLAIN_IN_PREFIX } from "./http1-classes.ts";
 import type { Route } from "./route.ts";
 
 const SLASH = 0x2f;
 const PERCENT = 0x25;
+const UPPER_HEX = ascii("0123456789ABCDEF");
 /** Path, index name and terminator are shorter than the kernel's PATH_MAX. */
 const PATH_BYTES_MAX = 3500;
 /** openat2 gives up with EAGAIN when a rename runs while it proves a path; ask again. */
@@ -97,7 +98,7 @@ function isBareRoot(route: Route, bytes: Uint8Array, start: number, end: number)
 
 /**
  * Writes the file's path below its root at `to`, escapes decoded, and returns its end; -1 when no
- * file can have that name. A route to a single file has the path of that, whatever was asked for.
+ * file can have that name, or it is another route's. A route to a single file is its own path.
  */
 function writePath(loop: EventLoop, route: Route, start: number, end: number, to: number): number {
   const { bytes } = loop;
@@ -105,21 +106,53 @@ function writePath(loop: EventLoop, route: Route, start: number, end: number, to
   if (end - start + route.index.length + 2 > PATH_BYTES_MAX) return -1;
   let at = start;
   while (at < end && bytes[at] === SLASH) at++;
+  let isRespelt = at > start + 1;
   let out = to;
   while (at < end) {
     const byte = bytes[at++]!;
-    if (byte === SLASH && bytes[out - 1] === SLASH && out > to) continue; // as the kernel reads it
+    if (byte === SLASH && bytes[out - 1] === SLASH && out > to) {
+      isRespelt = true; // several slashes are one, as the kernel reads them
+      continue;
+    }
     if (byte !== PERCENT) {
+      if (IS_PLAIN_IN_PREFIX[byte] === 0) isRespelt = true;
       bytes[out++] = byte;
       continue;
     }
     // The normal form has whole escapes only, none of a control character.
     const code = (HEX_VALUE[bytes[at]!]! << 4) | HEX_VALUE[bytes[at + 1]!]!;
     if (code === SLASH) return -1; // no file name holds a slash
+    if (IS_PLAIN_IN_PREFIX[code] === 1) isRespelt = true;
     bytes[out++] = code;
     at += 2;
   }
-  return out;
+  return isRespelt && !isOwn(loop, start, to, out) ? -1 : out;
+}
+
+/**
+ * Whether the file's name `bytes[nameStart, nameEnd)`, spelt as prefixes are, leads to the route
+ * that the request has come to; what leads there ends at `prefixEnd`. Another way to write a name
+ * must not be a way around the rules of the route that has it.
+ */
+function isOwn(loop: EventLoop, prefixEnd: number, nameStart: number, nameEnd: number): boolean {
+  const { bytes, request, matchRoute } = loop;
+  const { host, path } = request;
+  let out = copyWithin(bytes, HEAD_SCRATCH, path.start, prefixEnd);
+  bytes[out++] = SLASH;
+  for (let at = nameStart; at < nameEnd; at++) {
+    const byte = bytes[at]!;
+    if (IS_PLAIN_IN_PREFIX[byte] === 1) {
+      bytes[out++] = byte;
+      continue;
+    }
+    bytes[out++] = PERCENT;
+    bytes[out++] = UPPER_HEX[byte >>> 4]!;
+    bytes[out++] = UPPER_HEX[byte & 15]!;
+  }
+  return (
+    matchRoute(bytes, host.start, host.end, HEAD_SCRATCH, out) ===
+    matchRoute(bytes, host.start, host.end, path.start, path.end)
+  );
 }
 
 function open(loop: EventLoop, connection: Connection, route: Route, start: number): void {

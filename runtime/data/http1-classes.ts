@@ -53,6 +53,11 @@ export const IS_UNRESERVED = classOf(
   (code) => isAlphanumeric(code) || "-._~".includes(String.fromCharCode(code)),
 );
 
+/** What the prefixes of routes hold as it is; all else stands there as an escape. */
+export const IS_PLAIN_IN_PREFIX = classOf(
+  (code) => IS_UNRESERVED[code] === 1 || "!$&'()*+,;=:@/".includes(String.fromCharCode(code)),
+);
+
 /** reg-name and IPv4 literals as they occur in practice: letters, digits, "-", "." and "_". */
 export const IS_HOST = classOf(
   (code) => isAlphanumeric(code) || "-._".includes(String.fromCharCode(code)),

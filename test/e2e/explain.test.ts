@@ -130,6 +130,7 @@ path = ${robots}
 "/memory" = { path = ${root}, mode = "memory" }
 "/robots.txt" = { path = ${robots} }
 "/slash" = { path = ${root}, index = "a.txt" }
+"/slash/docs/empty" = { path = ${root} }
 `;
   const { ir, files } = compile({ path: "config.toml", text });
   assert.ok(ir !== undefined);
