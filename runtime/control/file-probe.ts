@@ -12,10 +12,28 @@ const LINKS_MAX = 40;
 
 const OUTSIDE = "leads out of the folder of the route";
 
-/** Answers a GET without conditions. */
-export function probeFile({ root, mode, index, prefix, rest }: FileQuestion): FileAnswer {
+/**
+ * Answers a GET without conditions. Names are bytes, and not every one is UTF-8: in here they are
+ * latin1 strings, one character a byte.
+ */
+export function probeFile({ root, index, rest, ...question }: FileQuestion): FileAnswer {
+  const answer = probeBytes({
+    ...question,
+    root: Buffer.from(root).toString("latin1"),
+    index: Buffer.from(index).toString("latin1"),
+    rest: rest.replace(/%../g, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16))),
+  });
+  return { ...answer, path: bytesOf(answer.path).toString() };
+}
+
+function bytesOf(latin1: string): Buffer {
+  return Buffer.from(latin1, "latin1");
+}
+
+/** `rest` has no escapes any more. */
+function probeBytes({ root, mode, index, prefix, rest }: FileQuestion): FileAnswer {
   try {
-    if (!statSync(root).isDirectory()) {
+    if (!statSync(bytesOf(root)).isDirectory()) {
       if (rest === "" || (prefix === "" && rest === "/")) return served(root);
       return refused(404, root, "is a single file, which answers its own path alone");
     }
@@ -23,7 +41,7 @@ export function probeFile({ root, mode, index, prefix, rest }: FileQuestion): Fi
     return { status: undefined, path: root, reason: "cannot be read: the server does not start" };
   }
   const walk = mode === "memory" ? walkLoaded : walkBeneath;
-  const name = decodeURIComponent(rest).replace(/^\/+/, "");
+  const name = rest.replace(/^\/+/, "");
   if (name === "" || name.endsWith("/")) return walk(root, `${name}${index}`) ?? asFile();
   return walk(root, name) ?? walk(root, `${name}/${index}`) ?? asFile();
 
@@ -47,8 +65,8 @@ function walkBeneath(root: string, name: string): FileAnswer | undefined {
     }
     const at = join(root, ...path, step);
     try {
-      if (lstatSync(at).isSymbolicLink()) {
-        const target = readlinkSync(at);
+      if (lstatSync(bytesOf(at)).isSymbolicLink()) {
+        const target = readlinkSync(bytesOf(at), "latin1");
         if (target.startsWith("/") || ++links > LINKS_MAX) return refused(403, whole, OUTSIDE);
         waiting.push(...target.split("/").reverse());
         continue;
@@ -69,9 +87,9 @@ function walkLoaded(root: string, name: string): FileAnswer | undefined {
   const whole = join(root, name);
   const steps = name.split("/").filter((step) => step !== "");
   try {
-    const above = [realpathSync(root)];
+    const above = [realpathSync(bytesOf(root), "latin1")];
     for (const at of steps.keys()) {
-      const real = realpathSync(join(root, ...steps.slice(0, at + 1)));
+      const real = realpathSync(bytesOf(join(root, ...steps.slice(0, at + 1))), "latin1");
       const isLast = at === steps.length - 1;
       if (!real.startsWith(`${above[0]}/`)) {
         return isLast ? refused(403, whole, OUTSIDE) : refused(404, whole, "does not exist");
@@ -88,10 +106,10 @@ function walkLoaded(root: string, name: string): FileAnswer | undefined {
 
 function answered(real: string, path: string): FileAnswer | undefined {
   try {
-    const status = statSync(real);
+    const status = statSync(bytesOf(real));
     if (status.isDirectory()) return undefined;
     if (!status.isFile()) return refused(403, path, "is no regular file");
-    accessSync(real, constants.R_OK);
+    accessSync(bytesOf(real), constants.R_OK);
     return served(path);
   } catch (error) {
     return refusedBy(error, path);
@@ -99,10 +117,10 @@ function answered(real: string, path: string): FileAnswer | undefined {
 }
 
 function served(path: string): FileAnswer {
-  const bytes = Buffer.from(path);
+  const bytes = bytesOf(path);
   const store = new FileStore(contentTypes(), "");
   const type = Buffer.from(store.typeOf(bytes, 0, bytes.length)).toString("latin1");
-  return { status: 200, path, reason: `${type}, ${statSync(path).size} bytes`, type };
+  return { status: 200, path, reason: `${type}, ${statSync(bytes).size} bytes`, type };
 }
 
 function refusedBy(error: unknown, path: string): FileAnswer {

@@ -96,6 +96,7 @@ function makeFiles(folder: string): void {
   writeFileSync(join(root, "a b", "ü.JSON"), "{}");
   writeFileSync(join(root, "docs", "index.html"), "<p>docs</p>");
   writeFileSync(join(root, "plain"), "no extension");
+  writeFileSync(Buffer.concat([Buffer.from(join(root, "raw")), Buffer.from([0xff])]), "bytes");
   symlinkSync("docs/index.html", join(root, "inside"));
   symlinkSync("../docs", join(root, "docs", "up"));
   symlinkSync(join(root, "a.txt"), join(root, "absolute"));
@@ -110,7 +111,7 @@ const FILE_PATHS = [
   ...["", "/", "/a.txt", "/a.txt/", "/a.txt/x", "/a%20b/%C3%BC.JSON", "/docs", "/docs/", "//docs"],
   ...["/docs/empty", "/docs/empty/", "/docs/index.html", "/docs//index.html", "/plain", "/none"],
   ...["/inside", "/docs/up", "/docs/up/up/index.html", "/absolute", "/outside", "/out-and-in"],
-  ...["/dangling", "/round", "/fifo", "/none/", "/docs/none/x"],
+  ...["/raw%FF", "/none%ff", "/dangling", "/round", "/fifo", "/none/", "/docs/none/x"],
 ];
 
 test("explain --host and the server agree about files", async (t) => {
@@ -160,7 +161,9 @@ path = ${robots}
     if (status !== 200) continue;
     assert.ok(outcome?.kind === "file" && outcome.here !== undefined);
     assert.equal(fieldOf(answer.headers, "content-type"), outcome.here.type, url);
-    assert.equal(answer.body.toString(), readFileSync(outcome.here.path, "utf8"), url);
+    const { path } = outcome.here;
+    if (path.includes("\ufffd")) continue; // its name is printed, and can't be opened by that
+    assert.equal(answer.body.toString(), readFileSync(path, "utf8"), url);
   }
   assert.deepEqual([...seen].sort(), [200, 403, 404]);
 });
