@@ -87,9 +87,9 @@ function walkLoaded(root: string, name: string): FileAnswer | undefined {
   const whole = join(root, name);
   const steps = name.split("/").filter((step) => step !== "");
   try {
-    const above = [realpathSync(bytesOf(root), "latin1")];
+    const above = [realPath(root)];
     for (const at of steps.keys()) {
-      const real = realpathSync(bytesOf(join(root, ...steps.slice(0, at + 1))), "latin1");
+      const real = realPath(join(root, ...steps.slice(0, at + 1)));
       const isLast = at === steps.length - 1;
       if (!real.startsWith(`${above[0]}/`)) {
         return isLast ? refused(403, whole, OUTSIDE) : refused(404, whole, "does not exist");
@@ -102,6 +102,11 @@ function walkLoaded(root: string, name: string): FileAnswer | undefined {
     return refusedBy(error, whole);
   }
   return answered(whole, whole);
+}
+
+/** The one of the system: Node's own makes text of the bytes. */
+function realPath(path: string): string {
+  return realpathSync.native(bytesOf(path), "latin1");
 }
 
 function answered(real: string, path: string): FileAnswer | undefined {
