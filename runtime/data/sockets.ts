@@ -48,10 +48,7 @@ export class Sockets {
   private readonly table: ConnectionTable;
   private readonly owners: Uint8Array;
   private readonly releaseFile: (file: FileEntry) => void;
-  /**
-   * Four words a segment: buffer to free (or BUFFER_NONE), start, end, unused. Files in memory may
-   * lie beyond 2 GiB, where a word is negative: only differences of the two are to be compared.
-   */
+  /** Four words a segment: buffer to free (or BUFFER_NONE), start, end, unused. */
   private readonly segments: Int32Array;
   /** Descriptors on their way into the ring's file table, a word for each submission. */
   private readonly fdWords: Int32Array;
@@ -387,7 +384,7 @@ export class Sockets {
 
   segmentBytes(connection: Connection, index: number): number {
     const at = this.segmentAt(connection, index);
-    return (this.segments[at + 2]! - this.segments[at + 1]!) | 0;
+    return this.segments[at + 2]! - this.segments[at + 1]!;
   }
 
   private segmentAt(connection: Connection, index: number): number {
@@ -400,7 +397,7 @@ export class Sockets {
     const at = (connection.slot * SEGMENT_COUNT_MAX + connection.segmentHead) << 2;
     const start = this.segments[at + 1]! + sent;
     this.segments[at + 1] = start;
-    if (((this.segments[at + 2]! - start) | 0) <= 0) this.dropFirstSegment(connection);
+    if (start >= this.segments[at + 2]!) this.dropFirstSegment(connection);
     return connection.segmentCount === 0;
   }
 
