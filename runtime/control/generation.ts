@@ -154,7 +154,9 @@ export class Generation {
     this.broadcast({ type: "accept" });
     for (const slot of this.slots) if (slot.worker === null) this.restart(slot);
     const { bundle, description, tls } = this.parts;
-    await this.healthChecks.start(description.facts, this.balance, tls.trusts, bundle.path);
+    const addressesOf = (group: number, server: number) => this.addresses[group]![server]!;
+    const { facts } = description;
+    await this.healthChecks.start(facts, this.balance, tls.trusts, addressesOf, bundle.path);
   }
 
   private startWorker(slot: WorkerSlot): Promise<void> {

@@ -3,11 +3,13 @@
 
 import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
+import { isIP, type LookupFunction } from "node:net";
 import type { Client } from "undici";
 import type { HealthCheckSettings } from "../data/api.ts";
 import { ServerState } from "../data/server-state.ts";
 import { type GroupMemory, serverUrl } from "./balance-memory.ts";
 import type { Facts } from "./bundle.ts";
+import type { ServerAddresses } from "./messages.ts";
 import type { ServerTrust } from "./tls-keys.ts";
 
 /** Of an answer's body this much is read and dropped; the status is what counts. */
@@ -76,12 +78,14 @@ export class HealthChecks {
 
   /**
    * Begins to check the servers of all groups that ask for it. `trusts`: of each group, read by
-   * whoever still might. The program's bundle is at `bundlePath`.
+   * whoever still might. `addressesOf`: what the workers connect to at the moment. The program's
+   * bundle is at `bundlePath`.
    */
   async start(
     program: Facts,
     memory: readonly GroupMemory[],
     trusts: readonly (ServerTrust | undefined)[],
+    addressesOf: (group: number, server: number) => ServerAddresses,
     bundlePath: string,
   ): Promise<void> {
     for (const [group, { servers, healthCheck }] of program.upstreams.entries()) {
@@ -101,7 +105,11 @@ export class HealthChecks {
         const verdict = new HealthVerdict(settings, state);
         const url = serverUrl(server);
         // Remembers sessions. A connect that is given up ends with its own time only.
-        const connect = buildConnector({ ...trusts[group], timeout: settings.timeoutSecs * 1000 });
+        const connect = buildConnector({
+          ...trusts[group],
+          timeout: settings.timeoutSecs * 1000,
+          lookup: knownNames(() => addressesOf(group, index)),
+        });
         const makeClient = () => new Client(url, { pipelining: 0, connect });
         void this.keepChecking({ url, settings, makeClient }, verdict);
       });
@@ -145,6 +153,22 @@ export class HealthChecks {
       void client.destroy();
     }
   }
+}
+
+/**
+ * Looks names up in what is known. A check that asked for itself would find servers ill whenever
+ * the name server is, while workers go on with the addresses that they have.
+ */
+function knownNames(addresses: () => ServerAddresses): LookupFunction {
+  return (host, { all }, done) => {
+    const known = addresses().map((address) => ({ address, family: isIP(address) }));
+    const [first] = known;
+    process.nextTick(() => {
+      if (first === undefined) done(new Error(`${host} has no address`), []);
+      else if (all === true) done(null, known);
+      else done(null, first.address, first.family);
+    });
+  };
 }
 
 /** One check: whether a status that counts came in time. Redirects are answers like others. */

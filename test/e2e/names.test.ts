@@ -19,6 +19,7 @@ const CLIENTS = 8;
 const PATIENCE_MS = patience(20_000);
 
 let folder: string;
+let port: number;
 let first: Backend;
 let second: Backend;
 let server: TestServer;
@@ -26,11 +27,16 @@ let server: TestServer;
 /** A server that answers with its address. */
 class Backend {
   readonly address: string;
+  /** Health checks that have come. */
+  checks = 0;
   readonly #server: Server;
 
   constructor(address: string) {
     this.address = address;
-    this.#server = createServer((_request, response) => response.end(address));
+    this.#server = createServer((request, response) => {
+      if (request.url === "/check") this.checks++;
+      response.end(address);
+    });
     this.#server.keepAliveTimeout = 120_000;
   }
 
@@ -56,10 +62,14 @@ function setNames(names: Readonly<Record<string, readonly string[]>>): void {
   renameSync(`${path}.new`, path);
 }
 
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  of = server,
+): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
   while (!(await condition())) {
-    assert.ok(Date.now() < deadline, `no ${what}; log:\n${server.log()}`);
+    assert.ok(Date.now() < deadline, `no ${what}; log:\n${of.log()}`);
     await sleep(10);
   }
 }
@@ -68,17 +78,19 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "zproxy-names-"));
   first = new Backend("127.0.0.1");
   second = new Backend("127.0.0.2");
-  const port = await first.listen();
+  port = await first.listen();
   await second.listen(port);
   setNames({ "moves.test": [first.address] });
   const routes = [
     proxyRoute("/moves", `http://moves.test:${port}`),
     proxyRoute("/late", `http://late.test:${port}`),
   ];
-  server = await startServer(serverSection(2) + routes.join("\n"), {
-    env: { NODE_OPTIONS: `--require ${PRELOAD}`, ZPROXY_NAMES: join(folder, "names.json") },
-  });
+  server = await startServer(serverSection(2) + routes.join("\n"), { env: namesEnv() });
 });
+
+function namesEnv(): Record<string, string> {
+  return { NODE_OPTIONS: `--require ${PRELOAD}`, ZPROXY_NAMES: join(folder, "names.json") };
+}
 
 after(async () => {
   first.stop();
@@ -129,4 +141,27 @@ test("a name that did not exist at the start is used when it appears", async () 
     const { status } = await exchange(server.port, request("GET /late"));
     return status === 200;
   });
+});
+
+test("checks go to the addresses that are known, however ill the name server is", async (t) => {
+  setNames({ "checked.test": [first.address] });
+  const text = `[upstreams.u]
+servers = ["http://checked.test:${port}"]
+[upstreams.u.health_check]
+path = "/check"
+interval_secs = 1
+unhealthy_threshold = 1
+[path_routes."*"."/"]
+type = "Proxy"
+upstream = "u"
+`;
+  const other = await startServer(serverSection() + text, { env: namesEnv() });
+  t.after(() => other.process.stop("SIGTERM"));
+  setNames({});
+  const failure = /checked\.test\\" does not resolve/;
+  await until("word of the failure", () => failure.test(other.log()), other);
+  const before = first.checks;
+  await until("checks", () => first.checks > before + 1, other);
+  assert.equal((await exchange(other.port, request("GET /"))).status, 200);
+  assert.doesNotMatch(other.log(), /is now unhealthy/);
 });
