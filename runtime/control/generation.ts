@@ -23,7 +23,7 @@ import type {
 } from "./messages.ts";
 import type { Owners } from "./owners.ts";
 import { RequestLines } from "./request-line.ts";
-import { Resolver } from "./resolver.ts";
+import { type KnownNames, Resolver } from "./resolver.ts";
 import { StartError } from "./start-error.ts";
 import type { TlsKeys } from "./tls-keys.ts";
 
@@ -103,7 +103,7 @@ export class Generation {
   private waiting: readonly number[] = [];
 
   /** Throws a `StartError` when earlier generations leave no room for one more. */
-  constructor(house: Household, parts: GenerationParts) {
+  constructor(house: Household, parts: GenerationParts, names?: KnownNames) {
     const { facts } = parts.description;
     const owners = house.owners.take(house.workerCount);
     if (owners === undefined) throw new StartError(house.owners.whyNone(house.workerCount));
@@ -116,9 +116,9 @@ export class Generation {
     this.balance = house.balanceMemory.groupsOf(facts);
     this.counts = facts.server.admin === undefined ? null : house.counts.open(facts);
     this.healthChecks = new HealthChecks((text) => house.logger.info(text));
-    this.resolver = new Resolver(facts, house.logger, (group, server, addresses) =>
-      this.broadcast({ type: "addresses", group, server, addresses }),
-    );
+    const tell = (group: number, server: number, addresses: ServerAddresses) =>
+      this.broadcast({ type: "addresses", group, server, addresses });
+    this.resolver = new Resolver(facts, house.logger, tell, names);
   }
 
   get servingCount(): number {
@@ -127,6 +127,11 @@ export class Generation {
 
   get addresses(): readonly (readonly ServerAddresses[])[] {
     return this.resolver.addresses;
+  }
+
+  /** Upstream names, for the next generation to begin with. */
+  get names(): KnownNames {
+    return this.resolver.known;
   }
 
   get arenas(): ArenaPages[] {

@@ -1,6 +1,6 @@
 // Upstream names to addresses, on the main thread: at start, again every half minute, and every
 // second while a name has no address at all. A name that does not resolve never stops the start;
-// its server has no addresses until it does.
+// its server has no addresses until it does. A reload begins with what was known before it.
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
@@ -14,6 +14,9 @@ const REFRESH_MS = 30_000;
 const RETRY_MS = 1_000;
 /** How long the start waits for names; what is not known by then comes with a later try. */
 const START_WAIT_MS = 5_000;
+
+/** Names to their addresses. */
+export type KnownNames = ReadonlyMap<string, ServerAddresses>;
 
 export type OnAddresses = (group: number, server: number, addresses: ServerAddresses) => void;
 
@@ -42,10 +45,12 @@ export class Resolver {
   private readonly timers: NodeJS.Timeout[] = [];
   private stopped = false;
 
+  /** `known`: what was found before, which is used until names resolve anew. */
   constructor(
     { upstreams }: Pick<Facts, "upstreams">,
     logger: Logger,
     onAddresses: OnAddresses,
+    known: KnownNames = new Map(),
     lookup: Lookup = systemLookup,
   ) {
     this.logger = logger;
@@ -54,14 +59,19 @@ export class Resolver {
     this.current = upstreams.map(({ servers }, group) =>
       servers.map(({ host }, server) => {
         if (isIP(host) !== 0) return [host];
-        this.nameOf(host).servers.push([group, server]);
-        return [];
+        const name = this.nameOf(host, known.get(host) ?? []);
+        name.servers.push([group, server]);
+        return name.addresses;
       }),
     );
   }
 
   get addresses(): readonly (readonly ServerAddresses[])[] {
     return this.current;
+  }
+
+  get known(): KnownNames {
+    return new Map([...this.names.values()].map(({ host, addresses }) => [host, addresses]));
   }
 
   /** Resolves every name once, waiting a bounded time, and keeps them fresh from then on. */
@@ -82,13 +92,13 @@ export class Resolver {
     for (const timer of this.timers) clearInterval(timer);
   }
 
-  private nameOf(host: string): Name {
-    const known = this.names.get(host);
-    if (known !== undefined) return known;
+  private nameOf(host: string, addresses: ServerAddresses): Name {
+    const named = this.names.get(host);
+    if (named !== undefined) return named;
     const name: Name = {
       host,
       servers: [],
-      addresses: [],
+      addresses,
       asked: false,
       failing: false,
       cut: false,

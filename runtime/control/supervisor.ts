@@ -39,6 +39,7 @@ import { openLog, pinoLevel, type ServerLog } from "./logger.ts";
 import type { WorkerStatistics } from "./messages.ts";
 import { Owners } from "./owners.ts";
 import { dropPrivileges, isRoot } from "./privileges.ts";
+import type { KnownNames } from "./resolver.ts";
 import { passedDescriptors, ServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 import { buildTlsKeys, type TlsKeys } from "./tls-keys.ts";
@@ -212,11 +213,12 @@ export class Supervisor {
     };
   }
 
-  private makeGeneration(parts: GenerationParts): Generation {
+  /** `names`: what an earlier generation knows of upstream names. */
+  private makeGeneration(parts: GenerationParts, names?: KnownNames): Generation {
     const { routes } = parts.description.facts;
     if (routes.some((route) => route.limits.rateLimitRequestsPerMin > 0))
       this.house.rateWords ??= rateWords(RATE_BUCKETS, randomBytes(4).readInt32LE());
-    const generation = new Generation(this.house, parts);
+    const generation = new Generation(this.house, parts, names);
     this.generations.add(generation);
     return generation;
   }
@@ -313,7 +315,7 @@ export class Supervisor {
       await this.admin.listen(server.admin);
       await this.makeRoom();
       if (this.stopping) throw new StartError("the server is stopping");
-      next = this.makeGeneration({ bundle, description, listeners, tls });
+      next = this.makeGeneration({ bundle, description, listeners, tls }, this.current.names);
       await next.start();
       if (this.stopping) throw new StartError("the server is stopping");
       return next;

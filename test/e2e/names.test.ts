@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { proxyRoute, serverSection } from "../lib/config.ts";
 import { patience } from "../lib/patience.ts";
 import { exchange, RawClient, request } from "../lib/raw-client.ts";
+import { reloadInstalled, startFor } from "../lib/reload.ts";
 import { startServer, type TestServer } from "../lib/server.ts";
 
 const PRELOAD = resolve("test/lib/names-preload.cjs");
@@ -164,4 +165,17 @@ upstream = "u"
   await until("checks", () => first.checks > before + 1, other);
   assert.equal((await exchange(other.port, request("GET /"))).status, 200);
   assert.doesNotMatch(other.log(), /is now unhealthy/);
+});
+
+test("a reload goes on with the addresses that are known", async (t) => {
+  setNames({ "kept.test": [first.address] });
+  const unpooled = ["max_idle_connections_per_host = 0"];
+  const text = serverSection() + proxyRoute("/", `http://kept.test:${port}`, unpooled);
+  const other = await startFor(t, text, { env: namesEnv() });
+  setNames({});
+  for (let reloads = 0; reloads < 2; reloads++) {
+    await reloadInstalled(other);
+    assert.equal((await exchange(other.port, request("GET /"))).status, 200);
+  }
+  await other.stop();
 });

@@ -53,7 +53,7 @@ class Watched {
     };
     const tell = (at: number, server: number, addresses: readonly string[]) =>
       this.told.push(`${at}.${server} ${addresses.join(" ")}`);
-    this.resolver = new Resolver({ upstreams: groups }, logger, tell, lookup);
+    this.resolver = new Resolver({ upstreams: groups }, logger, tell, new Map(), lookup);
   }
 
   /** What has been asked since the last call. */
