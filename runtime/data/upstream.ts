@@ -56,36 +56,43 @@ function connectFresh(loop: EventLoop, connection: Connection, route: Route, ser
   if (connection.addressTries === 0)
     connection.addressStart = server.firstAddress(loop.timers.tick);
   const index = (connection.addressStart + connection.addressTries) % addresses.length;
-  const peer = open(loop, server, addresses[index]!);
+  const address = addresses[index]!;
+  const peer = loop.table.take(ROLE_UPSTREAM);
   if (peer === null) {
     client.fail(loop, connection, 503);
     return;
   }
+  const fd = loop.calls.socket(loop.owner, address.ipv6);
+  if (fd < 0) {
+    loop.table.release(peer);
+    // With descriptors left it is the address: IPv6, say, on a machine that has none of it.
+    if (isShortage(fd)) client.fail(loop, connection, 503);
+    else notConnected(loop, connection, address, fd);
+    return;
+  }
+  loop.sockets.open(peer, fd);
+  observer.upstreamOpened(loop);
+  submitConnect(loop, peer, server, address);
   loop.timers.set(peer.slot, route.connectTimeoutMs);
   attach(loop, connection, peer, route);
 }
 
-/** A new socket on its way to `address`, or null when descriptors or slots ran out. */
-function open(loop: EventLoop, server: Server, address: SocketAddress): Connection | null {
-  const peer = loop.table.take(ROLE_UPSTREAM);
-  if (peer === null) return null;
-  const fd = loop.calls.socket(loop.owner, address.ipv6);
-  if (fd < 0) {
-    loop.table.release(peer);
-    return null;
-  }
-  loop.sockets.open(peer, fd);
-  observer.upstreamOpened(loop);
+function submitConnect(
+  loop: EventLoop,
+  peer: Connection,
+  server: Server,
+  address: SocketAddress,
+): void {
   peer.server = server;
   peer.address = address;
   peer.connecting = true;
   peer.pendingOps++;
   const { buffers, ring } = loop;
+  const { fd } = peer;
   const at = buffers.addressOf(address.offset);
   const opGeneration = (USER_OP_CONNECT << 24) | peer.generation;
   const high = buffers.addressHigh;
   ring.push(IORING_OP_CONNECT, fd, address.length, at, high, 0, 0, peer.slot, opGeneration, 0);
-  return peer;
 }
 
 /** Makes the two one exchange and queues the request. */
@@ -156,11 +163,25 @@ function connectFailed(
   peer: Connection,
   result: number,
 ): void {
-  const outOfDescriptors = result === -EMFILE || result === -ENFILE || result === -EAGAIN;
-  const timedOut = result === -ETIMEDOUT;
-  if (!outOfDescriptors) peer.address!.avoid(loop.timers.tick);
+  const address = peer.address!;
   leave(loop, connection, peer);
-  tryNext(loop, connection, outOfDescriptors ? 503 : timedOut ? 504 : 502);
+  notConnected(loop, connection, address, result);
+}
+
+function notConnected(
+  loop: EventLoop,
+  connection: Connection,
+  address: SocketAddress,
+  result: number,
+): void {
+  const isOurs = isShortage(result) || result === -EAGAIN;
+  if (!isOurs) address.avoid(loop.timers.tick);
+  tryNext(loop, connection, isOurs ? 503 : result === -ETIMEDOUT ? 504 : 502);
+}
+
+/** Whether we have no descriptor left, wherever it was to lead. */
+function isShortage(result: number): boolean {
+  return result === -EMFILE || result === -ENFILE;
 }
 
 /**

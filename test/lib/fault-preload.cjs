@@ -7,7 +7,7 @@
 //   hold       workers that start wait until it is gone
 //
 // and by the environment: ZPROXY_FAULT_RESULTS holds, as JSON, what calls return instead of being
-// made, by their names.
+// made, by their names; ZPROXY_FAULT_IPV6 what is returned instead of a socket for IPv6.
 
 const { existsSync, readFileSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
@@ -18,6 +18,8 @@ const CLOCK_MONOTONIC_MS = 0;
 
 const results = Object.entries(JSON.parse(process.env.ZPROXY_FAULT_RESULTS ?? "{}"));
 const fixedCalls = Object.fromEntries(results.map(([name, result]) => [name, () => result]));
+
+const ipv6Result = Number(process.env.ZPROXY_FAULT_IPV6 ?? "0");
 
 function skippedMs() {
   try {
@@ -47,6 +49,7 @@ function withFaults(addon) {
   return {
     ...addon,
     ...fixedCalls,
+    socket: (of, ipv6) => (ipv6 && ipv6Result !== 0 ? ipv6Result : addon.socket(of, ipv6)),
     ringOpen(ringOwner, ...rest) {
       owner = ringOwner;
       waitToStart();
