@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { promisify } from "node:util";
 import { EAGAIN } from "../../native/abi.ts";
-import { openForAnother } from "./privileges.ts";
+import { APPEND_FLAGS, openForAnother } from "./privileges.ts";
 import { terminalLines } from "./terminal-line.ts";
 
 /** Bytes that may wait for the destination. */
@@ -69,7 +69,7 @@ export class LogWriter {
     const { filePath, fileBytesMax, forAnother } = options;
     this.unsettled = forAnother;
     if (filePath === undefined) this.fd = STANDARD_ERROR;
-    else this.fd = forAnother ? openForAnother(filePath) : openSync(filePath, "a");
+    else this.fd = forAnother ? openForAnother(filePath) : openSync(filePath, APPEND_FLAGS);
     const status = fstatSync(this.fd);
     this.isFile = filePath !== undefined && status.isFile();
     this.fileBytes = status.size;
@@ -209,7 +209,7 @@ export class LogWriter {
   private async openAnew(): Promise<void> {
     try {
       const old = this.fd;
-      this.fd = await openFile(this.options.filePath!, "a");
+      this.fd = await openFile(this.options.filePath!, APPEND_FLAGS);
       this.fileBytes = (await statusOf(this.fd)).size;
       await closeFile(old);
     } catch (error) {

@@ -137,6 +137,11 @@ function isDevice(path: string): boolean {
   return dirname(resolve(path)) === "/dev";
 }
 
+const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** O_NONBLOCK: a named pipe that nobody reads is an error, and nothing to wait for. */
+export const APPEND_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK;
+
 /** Opens a file for appending that another user will have. Throws. */
 export function openForAnother(path: string): number {
   const check = (status: Stats | undefined): void => {
@@ -144,9 +149,7 @@ export function openForAnother(path: string): number {
     if (trouble !== undefined) throw new Error(`${trouble.text}; ${trouble.remedy}`);
   };
   check(lstatSync(path, { throwIfNoEntry: false }));
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
-  const flags = O_WRONLY | O_APPEND | O_CREAT | (isDevice(path) ? 0 : O_NOFOLLOW);
-  const fd = openSync(path, flags);
+  const fd = openSync(path, APPEND_FLAGS | (isDevice(path) ? 0 : O_NOFOLLOW));
   check(fstatSync(fd)); // it may have been put there a moment ago
   return fd;
 }

@@ -5,8 +5,11 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -242,6 +245,27 @@ async function startUnread(
   }
   throw new Error(`the server ended: ${text}`);
 }
+
+test("a named pipe that nobody reads: no start, and no wait when it is opened again", async () => {
+  const pipe = (folder: string): string => join(folder, "log");
+  const makePipe = (folder: string): void => {
+    assert.equal(spawnSync("mkfifo", [pipe(folder)]).status, 0);
+  };
+  const folder = await compileConfig(config(['file_path = "log"']), makePipe);
+  writeFileSync(join(folder, "site.txt"), "x");
+  const start = () => new TestProcess(process.execPath, ["dist/server.cjs"], { cwd: folder });
+  const alone = start();
+  assert.equal((await alone.exited()).code, 1);
+  assert.match(alone.stderr, /can't open the log file: ENXIO/);
+
+  const reader = openSync(pipe(folder), constants.O_RDONLY | constants.O_NONBLOCK);
+  const server = start();
+  await server.until("a line", () => /listening/.test(server.stdout) || undefined);
+  closeSync(reader);
+  server.kill("SIGUSR1");
+  assert.equal((await server.stop("SIGTERM")).code, 0);
+  rmSync(folder, { recursive: true });
+});
 
 test("a blocked pipe: traffic goes on, what is not written is counted to the last one", async () => {
   // Long paths, so that the pipe and what may wait for it are full soon.
