@@ -15,6 +15,12 @@ export const SCAN_BAD_VERSION = -4;
 /** More field lines than this are refused with 431; nginx and HAProxy default to about 100. */
 const FIELD_COUNT_MAX = 128;
 
+/**
+ * Bytes of all Connection fields. Each of their members is held against every other field, which a
+ * head full of both would make the most expensive thing that a client can ask for.
+ */
+export const CONNECTION_BYTES_MAX = 256;
+
 /** What a field is to us. FIELD_OTHER is passed on unseen. */
 export const FIELD_OTHER = 0;
 export const FIELD_DROPPED = 1; // named by Connection, or hop-by-hop without a meaning of its own
@@ -238,6 +244,14 @@ export class HeadFields {
       }
     }
     return false;
+  }
+
+  /** Whether Connection says more than anybody has to say there. */
+  get isConnectionLong(): boolean {
+    let bytes = 0;
+    for (let at = this.find(FIELD_CONNECTION, 0); at >= 0; at = this.find(FIELD_CONNECTION, at + 1))
+      bytes += this.valueEnd[at]! - this.valueStart[at]!;
+    return bytes > CONNECTION_BYTES_MAX;
   }
 
   /** Leaves out all fields of a kind. */

@@ -162,6 +162,7 @@ export class RequestHead {
       if (declared > 0) this.bodyMode = BODY_LENGTH;
     }
     if (fields.has(FIELD_CONNECTION)) {
+      if (fields.isConnectionLong) return SCAN_BAD;
       if (fields.hasToken(bytes, FIELD_CONNECTION, CLOSE)) this.keepAlive = false;
       else if (fields.hasToken(bytes, FIELD_CONNECTION, KEEP_ALIVE)) this.keepAlive = true;
       // HTTP/2 in a tunnel would pass requests by the routes and their checks; RFC 9113 §3.1 has

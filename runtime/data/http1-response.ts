@@ -86,6 +86,7 @@ export class ResponseHead {
     const { bytes, fields, status } = this;
     this.keepAlive = this.minorVersion === 1;
     if (fields.has(FIELD_CONNECTION)) {
+      if (fields.isConnectionLong) return SCAN_BAD;
       if (fields.hasToken(bytes, FIELD_CONNECTION, CLOSE)) this.keepAlive = false;
       else if (fields.hasToken(bytes, FIELD_CONNECTION, KEEP_ALIVE)) this.keepAlive = true;
     }

@@ -104,7 +104,10 @@ const LONG: readonly (readonly [name: string, text: string])[] = [
   ],
   ["one field", `GET / HTTP/1.1\r\nHost: a\r\nA: ${"a".repeat(LARGEST - 40)}\r\n\r\n`],
   ["spaces alone", `GET / HTTP/1.1\r\nHost: a\r\nA:${" ".repeat(LARGEST - 40)}\r\n\r\n`],
-  ["commas", `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${",".repeat(60_000)}close\r\n\r\n`],
+  [
+    "commas",
+    `GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: ${",".repeat(60_000)}a\r\n\r\n`,
+  ],
 ];
 
 for (const [name, text] of LONG) {

@@ -76,9 +76,9 @@ test("one object reads one head after the other, and keeps nothing of those befo
 test("a head of 65536 bytes is read", async () => {
   await withRandom((random) => {
     for (const filler of ["a", " ", "\t", ","]) {
-      const around = "HTTP/1.1 200 OK\r\nConnection: \r\n\r\n".length;
+      const around = "HTTP/1.1 200 OK\r\nX: \r\n\r\n".length;
       const value = filler.repeat(65536 - around);
-      const text = `HTTP/1.1 200 OK\r\nConnection: ${value}\r\n\r\n`;
+      const text = `HTTP/1.1 200 OK\r\nX: ${value}\r\n\r\n`;
       const found = scan(text, false, random);
       assert.deepEqual(found, referenceResponse(text, false));
       assert.ok(typeof found !== "string" && found.end === 65536);

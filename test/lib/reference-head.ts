@@ -80,6 +80,13 @@ export function tokensOf(fields: readonly ReferenceField[], name: string): strin
     .map((item) => item.replace(/^[ \t]+|[ \t]+$/g, "").toLowerCase());
 }
 
+const CONNECTION_LENGTH_MAX = 256;
+
+/** Whether all Connection fields together say more than anybody has to say there. */
+export function isConnectionLong(fields: readonly ReferenceField[]): boolean {
+  return valuesOf(fields, "connection").join("").length > CONNECTION_LENGTH_MAX;
+}
+
 /** Whether the connection stays after a message of this minor version. */
 export function keepsAlive(fields: readonly ReferenceField[], minorVersion: number): boolean {
   const options = tokensOf(fields, "connection");

@@ -2,6 +2,7 @@
 // promises.
 
 import {
+  isConnectionLong,
   keepsAlive,
   LinePattern,
   type ReferenceField,
@@ -65,7 +66,7 @@ export function referenceRequest(text: string): ReferenceRequest | Refusal {
   const minorVersion = minor === "0" ? 0 : 1;
   const framing = framingOf(fields, minorVersion);
   const place = placeOf(method, target, fields, minorVersion);
-  if (framing === undefined || place === undefined) return "bad";
+  if (framing === undefined || place === undefined || isConnectionLong(fields)) return "bad";
   const wantsUpgrade =
     method === "GET" &&
     minorVersion === 1 &&

@@ -2,6 +2,7 @@
 // promises.
 
 import {
+  isConnectionLong,
   keepsAlive,
   LinePattern,
   type ReferenceField,
@@ -50,7 +51,7 @@ export function referenceResponse(text: string, toHead: boolean): ReferenceRespo
   const { fields, end } = section;
   const minorVersion = minor === "0" ? 0 : 1;
   const framed = framingOf(fields, minorVersion);
-  if (framed === undefined) return "bad";
+  if (framed === undefined || isConnectionLong(fields)) return "bad";
   const hasNoBody = toHead || status < 200 || status === 204 || status === 304;
   const framing = hasNoBody ? "none" : framed.framing;
   const keepAlive = framing !== "close" && keepsAlive(fields, minorVersion);
