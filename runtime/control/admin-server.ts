@@ -2,7 +2,7 @@
 // It takes GET and HEAD, changes nothing, and is not part of the data path.
 
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { ListenAddress } from "../data/api.ts";
 import { authorityOf } from "./authority.ts";
 import { StartError } from "./start-error.ts";
@@ -34,6 +34,8 @@ interface Page {
 export class AdminServer {
   private readonly pages: AdminPages;
   private readonly server: Server;
+  /** Those that are connected, the one that came first at the front. */
+  private readonly sockets = new Set<Socket>();
 
   constructor(pages: AdminPages) {
     this.pages = pages;
@@ -51,9 +53,23 @@ export class AdminServer {
         response.destroy();
       }
     });
-    this.server.maxConnections = CONNECTIONS_MAX;
+    this.server.on("connection", (socket) => this.admit(socket));
     this.server.requestTimeout = REQUEST_TIMEOUT_MS;
     this.server.headersTimeout = REQUEST_TIMEOUT_MS;
+  }
+
+  /**
+   * Makes room by letting the one go that has been here for longest. Who waits in vain for a place
+   * may be the probe that decides whether the server lives on; who fills them all says nothing.
+   */
+  private admit(socket: Socket): void {
+    const { sockets } = this;
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    if (sockets.size <= CONNECTIONS_MAX) return;
+    const [oldest] = sockets;
+    sockets.delete(oldest!);
+    oldest!.destroy();
   }
 
   /** Listens. Returns the URL; throws `StartError` when the address can't be bound. */

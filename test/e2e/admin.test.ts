@@ -325,6 +325,16 @@ test("a server that stops is not ready, and lives", async () => {
   }
 });
 
+test("clients that say nothing do not keep a probe out", async (t) => {
+  const server = await startServer(serverSection() + ADMIN);
+  t.after(() => server.stop());
+  const { port } = new URL(ADMIN_URL.exec(server.log())![1]!);
+  const silent: RawClient[] = [];
+  for (let clients = 0; clients < 80; clients++) silent.push(await RawClient.connect(Number(port)));
+  assert.equal((await pageOf(server, "/healthz")).status, 200);
+  for (const client of silent) client.close();
+});
+
 test("clients that can't be accepted are no error of the server", async () => {
   const page = () => "";
   const admin = new AdminServer({
