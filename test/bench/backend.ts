@@ -2,15 +2,13 @@
 // limit; or nginx, for a look at how much that matters.
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { runProcess, TestProcess } from "../lib/process.ts";
-import { type BenchServer, untilListening } from "./bench-server.ts";
+import { join } from "node:path";
+import { TestProcess } from "../lib/process.ts";
+import { type BenchServer, buildProgram, untilListening } from "./bench-server.ts";
 import { pinned } from "./machine.ts";
 import { startNginxBackend } from "./nginx.ts";
 import type { BackendName } from "./options.ts";
 import { bodyOf, PATHS, type Site } from "./site.ts";
-
-const SOURCE = resolve("test/bench/backend.c");
 
 /** The fixed replies behind the proxies, on each of `ports`. */
 export async function startBackend(
@@ -22,9 +20,7 @@ export async function startBackend(
 ): Promise<BenchServer> {
   mkdirSync(folder, { recursive: true });
   if (name === "nginx") return startNginxBackend(site, folder, cpu, ports);
-  const program = join(folder, "backend");
-  const built = await runProcess("cc", ["-O2", "-Wall", "-Werror", SOURCE, "-o", program]);
-  if (!built.ok) throw new Error(`${SOURCE} does not compile:\n${built.stderr}`);
+  const program = await buildProgram("backend", folder);
   const answers = [PATHS.proxySmall, PATHS.proxyLarge].flatMap((path, index) => {
     const file = join(folder, `answer-${index}`);
     writeFileSync(file, answerOf(bodyOf(site, path)));

@@ -6,9 +6,10 @@ import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Certificate } from "../lib/certificates.ts";
-import { TestProcess } from "../lib/process.ts";
+import { runProcess, TestProcess } from "../lib/process.ts";
 import { findTool, type Tool } from "../lib/tools.ts";
 import { childPids } from "./machine.ts";
 import type { ServerName } from "./options.ts";
@@ -63,6 +64,15 @@ function canConnect(port: number): Promise<boolean> {
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
   });
+}
+
+/** Compiles one of the bench's own programs, `test/bench/NAME.c`, into `folder`. Returns its path. */
+export async function buildProgram(name: string, folder: string): Promise<string> {
+  const source = resolve("test/bench", `${name}.c`);
+  const program = join(folder, name);
+  const built = await runProcess("cc", ["-O2", "-Wall", "-Werror", source, "-o", program]);
+  if (!built.ok) throw new Error(`${source} does not compile:\n${built.stderr}`);
+  return program;
 }
 
 /** The program's path; a missing one is the user's to install. */

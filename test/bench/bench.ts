@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JudgedBar, judgeBars } from "./bars.ts";
-import type { BenchServer } from "./bench-server.ts";
+import { type BenchServer, buildProgram } from "./bench-server.ts";
 import { runClientsCase } from "./clients.ts";
 import { runCompileCase } from "./compile-time.ts";
 import { Fleet } from "./fleet.ts";
@@ -84,6 +84,7 @@ async function runCases(fleet: Fleet, options: Options, names: readonly string[]
       site: fleet.site,
       servers,
       backend: fleet.backend,
+      leanLoad: await buildProgram("lean-load", fleet.folder),
     };
     for (const load of loads) keep(await runLoadCase(stage, load));
     for (const server of [...servers.values(), ...secure.values()]) await fleet.stop(server);

@@ -25,7 +25,7 @@ export class Fleet {
   readonly plan: CpuPlan;
   readonly site: Site;
   readonly backend: BenchServer;
-  readonly #folder: string;
+  readonly folder: string;
   readonly #backendPort: number;
   readonly #saved: SavedBundle | undefined;
   readonly #running = new Set<BenchServer>();
@@ -42,7 +42,7 @@ export class Fleet {
     backendPort: number,
     saved: SavedBundle | undefined,
   ) {
-    this.#folder = folder;
+    this.folder = folder;
     this.plan = plan;
     this.site = site;
     this.backend = backend;
@@ -92,7 +92,7 @@ export class Fleet {
     return {
       site: this.site,
       backendPort: this.#backendPort,
-      folder: join(this.#folder, `${name}-${this.#started++}`),
+      folder: join(this.folder, `${name}-${this.#started++}`),
       cpu: this.plan.server,
     };
   }

@@ -24,6 +24,8 @@ export interface LoadCase {
   readonly secure?: boolean;
   /** Large bodies: the CPU time of both ends together is a ratio of its own (see README.md). */
   readonly isBulk?: boolean;
+  /** Asked by lean-load.c: wrk would take more CPU time than the servers, and they would wait. */
+  readonly isLean?: boolean;
   readonly targets: readonly Target[];
 }
 
@@ -74,6 +76,7 @@ export const LOAD_CASES: readonly LoadCase[] = [
     title: "1 KiB from memory, 128 connections (peers: fixed replies; nginx-file: its page cache)",
     paths: [PATHS.memory],
     connections: 128,
+    isLean: true,
     targets: [
       ZPROXY,
       NGINX,

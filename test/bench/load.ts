@@ -31,6 +31,10 @@ export interface Stage {
   /** Those that speak TLS. */
   readonly secure: ReadonlyMap<ServerName, BenchServer>;
   readonly backend: BenchServer;
+  /** The program of lean-load.c. */
+  readonly leanLoad: string;
+  /** Ask with wrk all the same. */
+  readonly wrk: boolean;
   readonly rounds: number;
   readonly seconds: number;
   /** 0: no warm-up (smoke). */
@@ -182,8 +186,10 @@ function load(
   mode: readonly string[],
   seconds: number,
 ): Promise<WrkResult> {
+  const { connections } = it;
   const url = `${serverOf(stage, it, target).origin}${pathsOf(it, target)[0]}`;
-  return runWrk(stage.plan.load, { url, connections: it.connections, seconds, mode });
+  const leanLoad = it.isLean === true && !stage.wrk ? stage.leanLoad : undefined;
+  return runWrk(stage.plan.load, { url, connections, seconds, mode, leanLoad });
 }
 
 /** wrk.lua's mode. A paced case first finds out what the slowest target can do at all. */

@@ -15,6 +15,8 @@ export interface Options {
   readonly cases: readonly string[];
   readonly servers: readonly ServerName[];
   readonly backend: BackendName;
+  /** Ask with wrk also where that is slower than the servers. */
+  readonly wrk: boolean;
   readonly rounds: number;
   /** Length of one timed run; wrk takes whole seconds only. */
   readonly seconds: number;
@@ -36,6 +38,7 @@ export const USAGE = `npm run bench -- [options]
                          the first three
   --backend NAME         what stands behind the proxies: fixed (default, test/bench/backend.c) or
                          nginx, which takes so much of the load's CPU that a fast proxy waits
+  --wrk                  ask with wrk also where that is the limit, and not the servers
   --json FILE            write every figure, every round and the machine's state
   --bars                 exit 1 when a bar is missed or could not be measured
   --smoke                every case once and short: does the bench work, are the answers right
@@ -54,6 +57,7 @@ export function readOptions(args: readonly string[]): Options {
       seconds: { type: "string" },
       servers: { type: "string" },
       backend: { type: "string", default: "fixed" },
+      wrk: { type: "boolean", default: false },
       json: { type: "string" },
       "save-dir": { type: "string" },
       "against-dir": { type: "string" },
@@ -68,6 +72,7 @@ export function readOptions(args: readonly string[]): Options {
     cases: splitList(values.case),
     servers: readServers(values.servers, values["against-dir"] !== undefined),
     backend: readBackend(values.backend),
+    wrk: values.wrk,
     rounds: readCount("--rounds", values.rounds, smoke ? 1 : 5),
     seconds: readCount("--seconds", values.seconds, smoke ? 1 : 3),
     warmupSeconds: smoke ? 0 : 2,

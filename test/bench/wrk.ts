@@ -1,4 +1,4 @@
-// Runs wrk and reads the one JSON line that wrk.lua prints.
+// Runs wrk, or lean-load where that is too slow, and reads the one JSON line that both print.
 
 import { resolve } from "node:path";
 import { runProcess } from "../lib/process.ts";
@@ -13,6 +13,8 @@ export interface WrkRun {
   readonly seconds: number;
   /** MODE and its arguments, as wrk.lua describes them. */
   readonly mode: readonly string[];
+  /** The program of lean-load.c, to ask with that, which knows the mode "fixed" alone. */
+  readonly leanLoad?: string | undefined;
 }
 
 export interface WrkResult {
@@ -32,13 +34,24 @@ export interface WrkResult {
 export async function runWrk(cpu: number, run: WrkRun): Promise<WrkResult> {
   const wrk = findTool("wrk");
   if (wrk === undefined) throw new Error("wrk is missing; install the package wrk");
+  if (run.leanLoad !== undefined) return runLean(cpu, run, run.leanLoad);
   const load = ["-t1", `-c${run.connections}`, `-d${run.seconds}s`];
   const [command, ...prefix] = [...pinned(cpu), wrk];
   const args = [...prefix, ...load, "-s", SCRIPT, run.url, "--", ...run.mode];
-  const result = await runProcess(command, args);
+  return readResult(await runProcess(command, args));
+}
+
+function runLean(cpu: number, run: WrkRun, program: string): Promise<WrkResult> {
+  const { port, pathname } = new URL(run.url);
+  const numbers = [String(run.connections), String(run.seconds)];
+  const [command, ...args] = [...pinned(cpu), program, port, pathname, ...numbers];
+  return runProcess(command, args).then(readResult);
+}
+
+function readResult(result: { ok: boolean; stdout: string; stderr: string }): WrkResult {
   const line = result.stdout.split("\n").find((text) => text.startsWith("{"));
   if (!result.ok || line === undefined) {
-    throw new Error(`wrk failed:\n${result.stdout}${result.stderr}`);
+    throw new Error(`the load generator failed:\n${result.stdout}${result.stderr}`);
   }
   return JSON.parse(line) as WrkResult;
 }
