@@ -66,7 +66,7 @@ function canConnect(port: number): Promise<boolean> {
   });
 }
 
-/** Compiles one of the bench's own programs, `test/bench/NAME.c`, into `folder`; returns its path. */
+/** Compiles test/bench/NAME.c, a program of the bench's own, into `folder`. Returns its path. */
 export async function buildProgram(name: string, folder: string): Promise<string> {
   const source = resolve("test/bench", `${name}.c`);
   const program = join(folder, name);
