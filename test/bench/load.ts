@@ -74,7 +74,8 @@ export async function runLoadCase(stage: Stage, it: LoadCase): Promise<Row> {
 
   const mode = await chooseMode(stage, it, targets);
   for (const target of targets) {
-    if (stage.warmupSeconds > 0) await load(stage, it, target, mode, stage.warmupSeconds);
+    const seconds = it.warmupSeconds ?? stage.warmupSeconds;
+    if (stage.warmupSeconds > 0) await load(stage, it, target, mode, seconds);
   }
   const { kept, samples } = await runRounds(stage, it, targets, mode);
   for (const sample of samples) {
